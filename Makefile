@@ -1,0 +1,45 @@
+# Two commands do it all on a machine with Python 3.11+, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check lint unit protos lock clean help
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(READY)   ## emulator + server + two workers + a plan that crosses a quota, on this machine
+	@$(BIN)/burstline demo
+
+test: check      ## every check of the project: what .ci/run runs
+
+check: lint unit
+
+lint: $(READY)   ## formatting, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+unit: $(READY)   ## the tests
+	$(BIN)/pytest
+
+protos: $(READY) ## write the stubs anew from the .proto files
+	$(BIN)/python protos/generate.py
+
+lock:            ## requirements.lock from pyproject.toml (needs uv)
+	uv export --quiet --no-emit-project --all-groups --no-annotate --no-header -o requirements.lock
+	rm -f uv.lock
+
+$(READY): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "burstline needs Python 3.11 or later; this is %s. Try: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+clean:           ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The command line: plans in; progress, tables, reports and exit codes out."""

@@ -1,0 +1,1 @@
+"""Plan, schedule, samples, histograms, windows and the ledger. Knows nothing of quotas."""

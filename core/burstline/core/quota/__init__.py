@@ -1,0 +1,1 @@
+"""Quotas, the admission model, classification, settlement, findings and advice."""

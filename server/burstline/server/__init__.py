@@ -1,0 +1,1 @@
+"""The control plane: gRPC services, dispatch, store, judging, metrics."""

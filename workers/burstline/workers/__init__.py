@@ -1,0 +1,1 @@
+"""Workers: take a segment of a schedule, send it, report windows."""
