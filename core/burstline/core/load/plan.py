@@ -243,7 +243,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """Our own limits, never AWS's: `rate_per_s`, `in_flight`, `request_count`, `duration_s`, `cost_usd`; None is no limit."""
+    """Our own limits, never AWS's, over all workers together; None is no limit, every number is > 0."""
 
     rate_per_s: float | None = None
     in_flight: int | None = None

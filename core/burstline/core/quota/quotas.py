@@ -60,6 +60,10 @@ class Bucket:
     burst: float
 
 
+DEFAULT_GATEWAY = Bucket(10_000, 5_000)
+"""API Gateway's default account throttle. Source: API Gateway Developer Guide, "Quotas"; read 2026-11-23."""
+
+
 @dataclass(frozen=True, slots=True)
 class UsagePlan:
     """An API Gateway usage plan: a bucket per API key, and a count per calendar period.
@@ -136,7 +140,7 @@ class Account:
     """
 
     region: str = "us-east-1"
-    gateway: Bucket = field(default_factory=lambda: DEFAULT_GATEWAY)
+    gateway: Bucket = DEFAULT_GATEWAY
     stages: dict[str, Bucket] = field(default_factory=dict)
     usage_plans: dict[str, UsagePlan] = field(default_factory=dict)
     concurrency: int = 1000
@@ -153,9 +157,6 @@ class Account:
         """Return what functions without reserved concurrency share, environments, >= 0."""
         return max(0, self.concurrency - self.reserved_total())
 
-
-DEFAULT_GATEWAY = Bucket(10_000, 5_000)
-"""API Gateway's default account throttle. Source: API Gateway Developer Guide, "Quotas"; read 2026-11-23."""
 
 SMALL_REGION_GATEWAY = Bucket(2_500, 1_250)
 """The default in the regions of `SMALL_REGIONS`; same source."""
