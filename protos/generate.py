@@ -24,7 +24,7 @@ def generate(output: Path) -> None:
     well_known = Path(str(grpc_tools.__file__)).parent / "_proto"
     files = sorted(str(path.relative_to(HERE)) for path in (HERE / "burstline/v1").glob("*.proto"))
     flags = [f"--{kind}_out={output}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
-    if code := protoc.main(["protoc", f"-I{HERE}", f"-I{well_known}", *flags, *files]):
+    if code := protoc.main(["protoc", f"-I{HERE}", f"-I{well_known}", *flags, *files]):  # type: ignore[no-untyped-call]  # grpc_tools has no types
         raise SystemExit(code)
 
 

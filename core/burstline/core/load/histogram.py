@@ -23,6 +23,8 @@ def index_of(value_s: float) -> int:
     scaled = value_s / UNIT_S
     if not scaled >= 1.0:
         return 0
+    if scaled >= 2.0**43:
+        return LARGEST_INDEX
     mantissa, exponent = math.frexp(scaled)
     return min(LARGEST_INDEX, BUCKETS_PER_OCTAVE * exponent + int(mantissa * 128 - 64))
 

@@ -1,0 +1,90 @@
+"""Windows survive the wire, and malformed ones are refused."""
+
+import pytest
+from burstline.core.load.histogram import Histogram
+from burstline.core.load.totals import Totals
+from burstline.core.load.window import AnswerKey, Bin, Drop, Latency, LatencyKey, Load, Mark, Window
+from burstline.v1 import resources_pb2 as v1
+from burstline.wire.errors import InvalidMessage
+from burstline.wire.window import window_from_proto, window_to_proto
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+counts = st.integers(1, 10**6)
+names = st.sampled_from(["rest.ok", "rest.429.too_many", "timed_out"])
+histograms = st.lists(st.floats(1e-6, 100), max_size=6).map(lambda values: _histogram(values))
+signature_counts = st.dictionaries(names, counts, max_size=3)
+
+
+def _histogram(values: list[float]) -> Histogram:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    return histogram
+
+
+@st.composite
+def loads(draw: st.DrawFn) -> Load:
+    dropped = draw(st.dictionaries(st.sampled_from(Drop), counts))
+    sent = draw(st.integers(0, 1000))
+    return Load(sent + sum(dropped.values()), sent, draw(st.integers(0, sent)), dropped)
+
+
+marks = st.builds(
+    lambda a, b, c, d: Mark(a * 1e-9, b, c * 1e-9, d),
+    st.integers(0, 999),
+    st.integers(0, 9),
+    st.integers(0, 999),
+    st.integers(0, 9),
+)
+windows = st.builds(
+    Window,
+    second=st.integers(-5, 100),
+    watermark=st.integers(0, 10**9),
+    loads=st.dictionaries(st.integers(0, 5), loads(), max_size=3),
+    answers=st.dictionaries(st.builds(AnswerKey, st.integers(0, 3), st.integers(0, 3), names), counts, max_size=4),
+    latencies=st.dictionaries(
+        st.builds(LatencyKey, st.integers(0, 3), names), st.builds(Latency, histograms, histograms), max_size=3
+    ),
+    bins=st.dictionaries(st.integers(0, 99), st.builds(Bin, counts, counts, signature_counts), max_size=4),
+    completions=st.dictionaries(st.integers(0, 99), signature_counts, max_size=4),
+    marks=st.dictionaries(st.integers(0, 99), marks, max_size=3),
+    lateness=histograms,
+    cpu_ratio=st.floats(0, 2),
+    in_flight=st.integers(0, 99),
+    clock_error_s=st.integers(0, 10**6).map(lambda n: n * 1e-9),
+)
+
+
+@given(windows)
+@settings(max_examples=60, deadline=None)
+def test_a_window_comes_back_as_it_was(window: Window) -> None:
+    message = v1.Window.FromString(window_to_proto(window).SerializeToString())
+    assert window_from_proto(message) == window
+
+
+@given(st.lists(windows, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_totals_do_not_depend_on_the_order_of_windows(sample: list[Window]) -> None:
+    forward, backward = Totals(), Totals()
+    for i, window in enumerate(sample):
+        forward.add(i, window)
+    for i, window in reversed(list(enumerate(sample))):
+        backward.add(i, window)
+    assert forward == backward
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        pytest.param(v1.Window(watermark_count=-1), "watermark_count", id="negative watermark"),
+        pytest.param(v1.Window(loads=[v1.Window.Load(due_count=2, sent_count=1)]), "loads[0]", id="a hole in a load"),
+        pytest.param(v1.Window(answers=[v1.Window.Answer(signature="x")]), "answers[0].count", id="nothing counted"),
+        pytest.param(v1.Window(lateness=v1.Histogram(index_deltas=[1])), "lateness", id="lengths differ"),
+        pytest.param(v1.Window(lateness=v1.Histogram(index_deltas=[-1], counts=[1])), "lateness", id="bucket below 0"),
+    ],
+)
+def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        window_from_proto(message)
+    assert caught.value.violations[0].field == field
