@@ -1,0 +1,124 @@
+"""The one thread that writes the store: it commits what has gathered in one transaction, then answers all of it.
+
+While a commit is under way more work gathers, so a commit's cost (a disk sync) is shared by whatever came meanwhile:
+the more windows a second, the cheaper each.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from burstline.server.errors import ServerError, StoreUnavailable
+
+T = TypeVar("T")
+LARGEST_GROUP = 500
+"""Writes in one transaction, at most."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs writes one after the other in groups. `close` finishes what was given before."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+        self.group_count = 0
+        self.write_count = 0
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction and return its result once it is committed.
+
+        Args:
+            work: called in the writer's thread; may be called again after a rollback.
+
+        Raises:
+            StoreUnavailable: with a sentence; nothing was written.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, future, loop))
+        return await future
+
+    def close(self) -> None:
+        """Finish the writes given so far and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            group, ended = [first], False
+            while len(group) < LARGEST_GROUP and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    ended = True
+                    break
+                group.append(job)
+            self._commit(group)
+            _answer(group)
+            if ended:
+                return
+
+    def _commit(self, group: list[_Job]) -> None:
+        """Commit a group; if that fails, each alone, so that one bad write does not take others with it."""
+        try:
+            with self._engine.begin() as connection:
+                for job in group:
+                    job.result = job.work(connection)
+            self.group_count += 1
+            self.write_count += len(group)
+        except Exception as error:  # noqa: BLE001  # the thread must live; each caller gets its error
+            if len(group) == 1:
+                group[0].error = store_error(error)
+                return
+            for job in group:
+                self._commit([job])
+
+
+def _answer(group: list[_Job]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in group:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, jobs in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, jobs)
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
+
+
+def store_error(error: BaseException) -> BaseException:
+    """Return what a caller is told about a failed read or write; errors that are not the database's stay as they are."""
+    if isinstance(error, ServerError) or not isinstance(error, SQLAlchemyError | OSError):
+        return error
+    cause = str(getattr(error, "orig", None) or error).strip()
+    advice = "check that the database can be reached and written"
+    if "full" in cause.lower() or "no space" in cause.lower():
+        advice = "free space on the store's disk; nothing that was acknowledged is lost"
+    elif "readonly" in cause.lower() or "read-only" in cause.lower():
+        advice = "the store's file or disk is read-only: make it writable"
+    wrapped = StoreUnavailable(f"the store cannot be used: {cause}; {advice}", cause=cause)
+    wrapped.__cause__ = error
+    return wrapped
