@@ -1,0 +1,212 @@
+"""The spelling's way into protos: each section's record to its message."""
+
+import json
+from urllib.parse import urlsplit
+
+from google.protobuf.duration_pb2 import Duration
+
+from burstline.client.spelling import account as accounts
+from burstline.client.spelling import load, plan, requests
+from burstline.v1 import resources_pb2 as v1
+
+FRONT_OF = {
+    "rest": v1.REST,
+    "http": v1.HTTP,
+    "function_url": v1.FUNCTION_URL,
+    "alb": v1.ALB,
+    "lambda": v1.LAMBDA,
+    "sqs": v1.SQS,
+    "plain": v1.PLAIN,
+}
+
+
+def duration(seconds: float) -> Duration:
+    """Return seconds as a message, exact to the nanosecond."""
+    nanos = round(seconds * 1e9)
+    return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
+
+
+def front_of_host(host: str) -> v1.Front:
+    """Return the kind of entry point an AWS host name gives away; unspecified where it does not.
+
+    Source: Lambda Developer Guide "Function URLs" and Elastic Load Balancing User Guide; read 2026-11-23. The host of
+    a REST API looks like that of an HTTP API.
+    """
+    if ".lambda-url." in host:
+        return v1.FUNCTION_URL
+    if host.endswith(".elb.amazonaws.com"):
+        return v1.ALB
+    return v1.FRONT_UNSPECIFIED
+
+
+def target_message(target: plan.Target, kinds: list[requests.Request], names: list[str]) -> v1.Target:
+    """Return the target; `names` are the requests' names in the order of `kinds`."""
+    host = urlsplit(target.url).hostname or "" if "://" in target.url else ""
+    return v1.Target(
+        url=target.url,
+        front=FRONT_OF[target.front] if target.front else front_of_host(host),
+        function=target.function,
+        stage=target.stage or "",
+        usage_plan=target.usage_plan,
+        function_of={name: kind.function for name, kind in zip(names, kinds, strict=True) if kind.function},
+    )
+
+
+def auth_message(auth: plan.Auth) -> v1.Auth:
+    """Return the credentials, still as references."""
+    if auth.api_key is not None:
+        return v1.Auth(api_key=auth.api_key)
+    if auth.bearer is not None:
+        return v1.Auth(bearer=auth.bearer)
+    if auth.basic is not None:
+        return v1.Auth(basic=v1.Auth.Basic(username=auth.basic.username, password=auth.basic.password))
+    scope = auth.sigv4 or plan.SigV4()
+    return v1.Auth(sigv4=v1.Auth.SigV4(region=scope.region, service=scope.service))
+
+
+def request_message(kind: requests.Request, name: str, body_sha256: str) -> v1.Request:
+    """Return one kind of request; `body_sha256` is of its body file, "" without one."""
+    contents = kind.contents()
+    message = v1.Request(
+        name=name,
+        weight=kind.weight,
+        method=kind.verb(),
+        path=kind.url_path(),
+        query=[v1.Field(name=key, value=value) for key, value in kind.query],
+        headers=[v1.Field(name=key, value=value) for key, value in kind.headers],
+        expect=v1.Expect(
+            statuses=[v1.StatusRange(low=low, high=high) for low, high in kind.expect.status],
+            body_contains=kind.expect.body,
+        ),
+        timeout_duration=duration(kind.timeout),
+    )
+    if "json" in contents:
+        message.json = json.dumps(kind.json_, ensure_ascii=False, separators=(",", ":"))
+    elif "body" in contents:
+        message.body = kind.body or ""
+    elif body_sha256:
+        message.body_sha256 = body_sha256
+    return message
+
+
+def phase_message(phase: load.AnyPhase, number: int) -> v1.Phase:
+    """Return a phase; unnamed ones are called by their number, counted from 1."""
+    message = v1.Phase(name=phase.name or f"phase {number}")
+    message.duration.CopyFrom(duration(phase.pause if isinstance(phase, load.Pause) else phase.for_))
+    if not isinstance(phase, load.Pause | load.Users):
+        message.arrivals = v1.Phase.POISSON if phase.arrivals == "poisson" else v1.Phase.EVEN
+    if isinstance(phase, load.Step):
+        message.step.CopyFrom(
+            v1.Phase.Step(
+                from_request_count_per_second=phase.rate,
+                to_request_count_per_second=phase.to,
+                step_count=phase.steps,
+            )
+        )
+    elif isinstance(phase, load.Ramp):
+        message.ramp.CopyFrom(
+            v1.Phase.Ramp(from_request_count_per_second=phase.rate, to_request_count_per_second=phase.to)
+        )
+    elif isinstance(phase, load.Constant):
+        message.constant.CopyFrom(v1.Phase.Constant(request_count_per_second=phase.rate))
+    elif isinstance(phase, load.Pause):
+        message.pause.CopyFrom(v1.Phase.Pause())
+    else:
+        _add_shape(message, phase)
+    return message
+
+
+def _add_shape(message: v1.Phase, phase: load.Bursts | load.Sine | load.Users) -> None:
+    if isinstance(phase, load.Bursts):
+        message.bursts.CopyFrom(
+            v1.Phase.Bursts(
+                size_count=phase.bursts.size,
+                every_duration=duration(phase.bursts.every),
+                width_duration=duration(phase.bursts.width),
+                base_request_count_per_second=phase.rate,
+            )
+        )
+    elif isinstance(phase, load.Sine):
+        message.sine.CopyFrom(
+            v1.Phase.Sine(
+                mean_request_count_per_second=phase.sine.mean,
+                amplitude_request_count_per_second=phase.sine.amplitude,
+                period_duration=duration(phase.sine.period),
+            )
+        )
+    else:
+        message.users.CopyFrom(v1.Phase.Users(user_count=phase.users, think_duration=duration(phase.think)))
+
+
+def ceilings_message(ceilings: plan.Ceilings) -> v1.Ceilings:
+    """Return our own limits; 0 is none."""
+    return v1.Ceilings(
+        request_count_per_second=ceilings.rate or 0.0,
+        in_flight_count=ceilings.in_flight or 0,
+        request_count=ceilings.requests or 0,
+        run_duration=duration(ceilings.duration or 0.0),
+        cost_usd=ceilings.cost_usd or 0.0,
+    )
+
+
+def connections_message(connections: plan.Connections) -> v1.Connections:
+    """Return the connection policy."""
+    counted = isinstance(connections.warm, int)
+    return v1.Connections(
+        warm=v1.Connections.NONE if connections.warm == "none" else v1.Connections.AUTO,
+        warm_count=int(connections.warm) if counted else 0,
+        keep_alive_duration=duration(connections.keep_alive),
+        ip={"any": v1.Connections.ANY, "4": v1.Connections.V4, "6": v1.Connections.V6}[connections.ip],
+        dns_duration=duration(connections.dns.every),
+    )
+
+
+def account_message(
+    region: str | None, gateway: accounts.Gateway | None, functions: accounts.Lambda | None
+) -> v1.Account:
+    """Return the declared quotas; what is None was not declared."""
+    message = v1.Account(region=region or "")
+    if gateway is not None:
+        if gateway.rate is not None or gateway.burst is not None:
+            message.gateway.CopyFrom(_bucket(gateway))
+        for name, stage in gateway.stages.items():
+            message.stages[name].CopyFrom(_bucket(stage))
+        for name, usage in gateway.usage_plans.items():
+            message.usage_plans[name].CopyFrom(_usage_plan(usage))
+    if functions is not None:
+        if functions.concurrency is not None:
+            message.concurrency_count = functions.concurrency
+        message.scaling = v1.Account.LEGACY if functions.scaling == "legacy" else v1.Account.CURRENT
+        for name, function in functions.functions.items():
+            message.functions[name].CopyFrom(_function(function))
+    return message
+
+
+def _bucket(bucket: accounts.Bucket) -> v1.Account.Bucket:
+    return v1.Account.Bucket(request_count_per_second=bucket.rate, burst_count=bucket.burst)
+
+
+def _usage_plan(usage: accounts.UsagePlan) -> v1.Account.UsagePlan:
+    message = v1.Account.UsagePlan()
+    if usage.rate is not None or usage.burst is not None:
+        message.bucket.CopyFrom(_bucket(usage))
+    if usage.quota is not None:
+        message.quota_count, message.quota_period = usage.quota.limit, usage.quota.per
+    return message
+
+
+def _function(function: accounts.Function) -> v1.Account.Function:
+    message = v1.Account.Function(
+        reserved_count=function.reserved,
+        provisioned_count=function.provisioned,
+        init_duration=duration(function.init),
+        memory_mb=function.memory_mb,
+        timeout_duration=duration(function.timeout),
+        error_ratio=function.errors,
+        other_request_count_per_second=function.other_traffic.rate if function.other_traffic else 0.0,
+    )
+    if function.duration is not None:
+        p99_s = function.duration.p50 if function.duration.p99 is None else function.duration.p99
+        message.p50_duration.CopyFrom(duration(function.duration.p50))
+        message.p99_duration.CopyFrom(duration(p99_s))
+    return message
