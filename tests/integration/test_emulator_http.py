@@ -301,3 +301,10 @@ async def test_it_speaks_tls_when_given_a_certificate(certificate: tuple[str, st
         assert running.url.startswith("https://")
         async with session.get(running.url, ssl=ssl.create_default_context(cafile=chain)) as response:
             assert (response.status, await response.json()) == (200, {"ok": True})
+
+
+async def test_a_request_to_upgrade_is_answered_as_any_other() -> None:
+    async with emulator(ACCOUNT, EmulatorSettings()) as running:
+        ask = b"GET / HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+        answer = await raw(running, ask, until=b'{"ok":true}')
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -19,7 +19,8 @@ def stats(desk: FrontDesk) -> dict[str, Any]:
 
     Times are in seconds, numbers nobody knows yet are null. `requests`: what came in from outside, and
     `requests.preflight` apart from all others. `account`: the quotas' view, which includes preflight requests and other
-    traffic. `lateness` and `loop_lag`: see `Lateness`; `target_limited` when the p99 of either is above 2 ms.
+    traffic. `lateness` and `loop_lag`: see `Lateness`; `target_limited` when the p99 of either is above 2 ms;
+    `late_seconds`: whole seconds since the start of which the same is true.
     """
     counts, use = desk.counts, desk.admission.use()
     return {
@@ -51,6 +52,7 @@ def stats(desk: FrontDesk) -> dict[str, Any]:
         "lateness": asdict(counts.lateness.summary()),
         "loop_lag": asdict(counts.loop_lag.summary()),
         "target_limited": counts.target_limited,
+        "late_seconds": counts.late_seconds.found,
     }
 
 

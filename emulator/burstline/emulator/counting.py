@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from burstline.core.quota.quotas import Layer
 from burstline.emulator.exchange import Exchange
-from burstline.emulator.lateness import LIMIT_S, LatenessRecorder
+from burstline.emulator.lateness import LIMIT_S, LatenessRecorder, LateSeconds
 
 RUN_HEADER = b"x-burstline-run"
 PREFLIGHT_HEADER = b"x-burstline-preflight"
@@ -30,7 +30,7 @@ class Counts:
         runs: received by the value of `x-burstline-run`; without it: "".
         admitted: calls let in.
         throttled: calls refused, by layer.
-        rejected: requests that met no quota: no route, no key, too large.
+        rejected: requests that met no quota: no route, no key, too large, a dry run.
         statuses: answers by status.
         function_errors: invocations whose code failed or timed out.
         integration_timeouts: answers given because the function took longer than the front waits.
@@ -38,6 +38,7 @@ class Counts:
         hung: requests left without an answer, on purpose.
         lateness: of each answer's write against the instant it was meant for.
         loop_lag: of a timer that measures nothing but that.
+        late_seconds: the seconds in which either was too large.
         log: `(t_s, run, number, status)` per answer; status 0 is "closed or hung on purpose".
     """
 
@@ -57,9 +58,11 @@ class Counts:
     hung: int = 0
     lateness: LatenessRecorder = field(default_factory=LatenessRecorder)
     loop_lag: LatenessRecorder = field(default_factory=LatenessRecorder)
+    late_seconds: LateSeconds = field(init=False)
     log: deque[tuple[float, str, str, int]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.late_seconds = LateSeconds(self.started_s)
         self.log = deque(maxlen=self.log_count)
 
     def receive(self, exchange: Exchange) -> None:
@@ -84,6 +87,16 @@ class Counts:
             self.log.append((round(now_s - self.started_s, 6), run, number, status))
         if status and not is_preflight(exchange):
             self.statuses[status] += 1
+
+    def note_answer_lateness(self, now_s: float, due_s: float) -> None:
+        """Record an answer written now that was meant for `due_s`."""
+        self.lateness.add(now_s - due_s)
+        self.late_seconds.add(now_s, now_s - due_s)
+
+    def note_loop_lag(self, now_s: float, due_s: float) -> None:
+        """Record a timer noticed now that was due at `due_s`."""
+        self.loop_lag.add(now_s - due_s)
+        self.late_seconds.add(now_s, now_s - due_s)
 
     @property
     def target_limited(self) -> bool:

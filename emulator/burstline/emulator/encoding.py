@@ -24,6 +24,9 @@ _ID_HEADERS = {
 }
 
 
+_KNOWN_STATUSES = frozenset(int(status) for status in HTTPStatus)
+
+
 class Encoder:
     """Writes the answers of one front.
 
@@ -69,7 +72,7 @@ class Encoder:
 
 
 def _constant_part(answer: Answer) -> bytes:
-    reason = HTTPStatus(answer.status).phrase
+    reason = HTTPStatus(answer.status).phrase if answer.status in _KNOWN_STATUSES else "Unknown"
     lines = [f"HTTP/1.1 {answer.status} {reason}"]
     # 204 has neither a body nor a length: RFC 9110, 8.6.
     if answer.status != HTTPStatus.NO_CONTENT:

@@ -100,6 +100,7 @@ class FrontDesk:
         if call is None:
             raise RuntimeError("a request reached the quotas without a route")
         if self.settings.front is Front.LAMBDA and exchange.header(INVOCATION_TYPE_HEADER) == b"DryRun":
+            self.counts.rejected += not is_preflight(exchange)
             self._send_back(now_s, exchange, _NO_BODY_204)
             return
         decision = self.admission.arrive(now_s, call)
@@ -163,7 +164,7 @@ class FrontDesk:
     def _write(self, due_s: float, exchange: Exchange) -> None:
         now_s = monotonic()
         counts = self.counts
-        counts.lateness.add(now_s - due_s)
+        counts.note_answer_lateness(now_s, due_s)
         if self._disturbed and self._disturb(exchange, now_s):
             return
         answer = exchange.answer
@@ -196,12 +197,12 @@ class LagProbe:
 
     __slots__ = ("_desk", "_every_s")
 
-    def __init__(self, desk: FrontDesk, every_s: float = 0.01) -> None:
+    def __init__(self, desk: FrontDesk, every_s: float = 0.005) -> None:
         self._desk = desk
         self._every_s = every_s
         desk.timers.at(monotonic() + every_s, self._noticed, None)
 
     def _noticed(self, due_s: float, _: None) -> None:
         now_s = monotonic()
-        self._desk.counts.loop_lag.add(now_s - due_s)
+        self._desk.counts.note_loop_lag(now_s, due_s)
         self._desk.timers.at(now_s + self._every_s, self._noticed, None)

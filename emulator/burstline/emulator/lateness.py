@@ -29,6 +29,41 @@ class Lateness:
     max_s: float | None
 
 
+SECONDS_COUNT = 3_600
+"""Most late seconds remembered."""
+
+
+class LateSeconds:
+    """Finds the whole seconds in which more than 1 % of the times were above `LIMIT_S`: p99 by the second.
+
+    Args:
+        started_s: where seconds begin to be counted, on the clock of `add`.
+
+    Attributes:
+        found: such seconds, by whole seconds since the start, ascending; the first 3,600 of them.
+    """
+
+    __slots__ = ("_count", "_late", "_second", "_started_s", "found")
+
+    def __init__(self, started_s: float) -> None:
+        self.found: list[int] = []
+        self._started_s = started_s
+        self._second = 0
+        self._count = 0
+        self._late = 0
+
+    def add(self, now_s: float, late_s: float) -> None:
+        """Record one time at `now_s`; ascending but for rounding. The second it lies in is judged when it is over."""
+        second = int(now_s - self._started_s)
+        if second > self._second:
+            if self._late * 100 > self._count and len(self.found) < SECONDS_COUNT:
+                self.found.append(self._second)
+            self._second, self._count, self._late = second, 0, 0
+        self._count += 1
+        if late_s > LIMIT_S:
+            self._late += 1
+
+
 class LatenessRecorder:
     """Counts times in bins of 0.1 ms. Early counts as 0."""
 

@@ -153,6 +153,7 @@ def run_emulator(
         ValueError: as `start_emulator`.
         OSError: as `start_emulator`.
     """
+    _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run_until_signal(account, settings, on_ready))
 
@@ -167,9 +168,21 @@ async def _run_until_signal(account: Account, settings: EmulatorSettings, on_rea
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    running.reset()
     on_ready(running.url)
     await stopped.wait()
     await running.stop()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open connections as the system lets us: the usual soft limit of 1,024 is below one burst."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

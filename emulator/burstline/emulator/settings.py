@@ -116,6 +116,13 @@ def check(account: Account, settings: EmulatorSettings) -> None:
         mistakes.append(f"round_trip_s is >= 0, not {settings.round_trip_s}")
     if not settings.keep_alive_s > 0:
         mistakes.append(f"keep_alive_s is > 0, not {settings.keep_alive_s}")
+    if not 200 <= settings.success_status <= 599:
+        mistakes.append(f"success_status is 200..599, not {settings.success_status}")
+    if settings.integration_timeout_s is not None and not settings.integration_timeout_s > 0:
+        mistakes.append(f"integration_timeout_s is > 0, not {settings.integration_timeout_s}")
+    if settings.log_count <= 0:
+        mistakes.append(f"log_count is > 0, not {settings.log_count}")
+    mistakes += _timing_mistakes(account, settings)
     mistakes += [f"route {path!r} starts with /" for path in settings.routes if not path.startswith("/")]
     mistakes += [
         f"route {path} goes to {function}, which is no function of the account"
@@ -131,3 +138,19 @@ def check(account: Account, settings: EmulatorSettings) -> None:
         mistakes.append("tls_certificate and tls_key go together")
     if mistakes:
         raise ValueError("; ".join(mistakes))
+
+
+def _timing_mistakes(account: Account, settings: EmulatorSettings) -> list[str]:
+    """Say which service times are impossible: found here, not in the middle of a run."""
+    durations = [(function.name, function.duration) for function in account.functions.values()]
+    durations += [(f"slow mode of {name}", mode.duration) for name, mode in settings.slow_modes.items()]
+    mistakes = [
+        f"{name}: 0 < p50_s <= p99_s, not {duration.p50_s} and {duration.p99_s}"
+        for name, duration in durations
+        if not 0 < duration.p50_s <= duration.p99_s
+    ]
+    return mistakes + [
+        f"slow mode of {name}: share is 0..1, not {mode.share}"
+        for name, mode in settings.slow_modes.items()
+        if not 0 <= mode.share <= 1
+    ]

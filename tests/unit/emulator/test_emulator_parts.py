@@ -10,7 +10,7 @@ from burstline.core.quota.admission import Call
 from burstline.core.quota.quotas import Account, Function, ServiceTime, UsagePlan
 from burstline.emulator.answers import Answer
 from burstline.emulator.exchange import Exchange
-from burstline.emulator.lateness import LatenessRecorder
+from burstline.emulator.lateness import LatenessRecorder, LateSeconds
 from burstline.emulator.routing import Router
 from burstline.emulator.service import ServiceTimes
 from burstline.emulator.settings import EmulatorSettings, SlowMode, check
@@ -209,3 +209,39 @@ def test_a_slow_mode_takes_its_share() -> None:
     assert set(drawn) == {0.01, 1.0}
     # Binomial, 10,000 x 0.25: deviation 43; five of them either way.
     assert 2283 < drawn.count(1.0) < 2717
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        pytest.param([(0.1, 0.0)] * 99 + [(0.2, 0.003)], [], id="one in a hundred late is the limit"),
+        pytest.param([(0.1, 0.0)] * 98 + [(0.2, 0.003)] * 2, [0], id="two in a hundred are too many"),
+        pytest.param([(0.5, 0.0), (3.5, 0.003)], [3], id="silent seconds are not late"),
+        pytest.param([(0.5, 0.002)], [], id="2 ms are still in time"),
+    ],
+)
+def test_a_second_is_late_when_its_99th_percentile_is(late: list[tuple[float, float]], expected: list[int]) -> None:
+    seconds = LateSeconds(100.0)
+    for at_s, late_s in late:
+        seconds.add(100.0 + at_s, late_s)
+    assert 3 not in seconds.found, "a second is judged when it is over"
+    seconds.add(110.0, 0.0)
+    assert seconds.found == expected
+
+
+@pytest.mark.parametrize(
+    ("account", "settings", "message"),
+    [
+        (Account(functions={"f": Function("f", duration=ServiceTime(2, 1))}), EmulatorSettings(), "p50_s"),
+        (ACCOUNT, EmulatorSettings(slow_modes={"shop": SlowMode(0.5, ServiceTime(0, 1))}), "slow mode of shop"),
+        (ACCOUNT, EmulatorSettings(slow_modes={"shop": SlowMode(1.5, ServiceTime(1, 1))}), "share"),
+        (ACCOUNT, EmulatorSettings(success_status=99), "success_status"),
+        (ACCOUNT, EmulatorSettings(integration_timeout_s=0), "integration_timeout_s"),
+        (ACCOUNT, EmulatorSettings(log_count=0), "log_count"),
+    ],
+)
+def test_each_impossible_setting_is_refused_at_the_start(
+    account: Account, settings: EmulatorSettings, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check(account, settings)
