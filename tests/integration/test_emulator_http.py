@@ -9,7 +9,7 @@ import signal
 import ssl
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -57,24 +57,6 @@ async def control(session: aiohttp.ClientSession, running: RunningEmulator, page
     async with session.get(f"{running.base_url}/_burstline/{page}") as response:
         assert response.status == 200
         return json.loads(await response.read())
-
-
-async def raw(running: RunningEmulator, data: bytes, until: bytes | None = None) -> bytes:
-    """Send bytes; return what comes until the emulator closes, or until `until` has come."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    try:
-        writer.write(data)
-        async with asyncio.timeout(5):
-            return await (reader.readuntil(until) if until else reader.read())
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110  (what is waited for is a number in another's counts: there is no event)
-            await asyncio.sleep(0.01)
 
 
 async def test_a_burst_into_a_bucket_is_admitted_to_the_burst_exactly() -> None:
@@ -138,57 +120,6 @@ async def test_a_usage_plan_limits_its_keys_and_others_are_forbidden() -> None:
     ]  # fmt: skip
 
 
-async def test_a_connection_is_kept_and_reused() -> None:
-    async with emulator(ACCOUNT, EmulatorSettings()) as running:
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        for _ in range(3):
-            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert (await reader.readuntil(b'{"ok":true}')).startswith(b"HTTP/1.1 200 OK\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-
-@pytest.mark.parametrize("request_head", [b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n"])
-async def test_a_client_that_wants_to_close_is_closed_after_the_answer(request_head: bytes) -> None:
-    async with emulator(ACCOUNT, EmulatorSettings()) as running:
-        answer = await raw(running, request_head)
-    assert b"Connection: close" in answer
-    assert answer.endswith(b'{"ok":true}')
-
-
-async def test_an_idle_connection_is_closed_after_the_keep_alive_time() -> None:
-    async with emulator(ACCOUNT, EmulatorSettings(keep_alive_s=0.2)) as running:
-        assert await raw(running, b"") == b""
-
-
-async def test_a_connection_that_waits_for_its_answer_is_not_idle() -> None:
-    account = Account(functions={"f": Function("f", duration=SLOW)})
-    async with emulator(account, EmulatorSettings(keep_alive_s=0.1)) as running:
-        assert b'{"ok":true}' in await raw(running, b"GET / HTTP/1.1\r\n\r\n")
-
-
-@pytest.mark.parametrize(
-    "data", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"\0" * 5000]
-)
-async def test_what_is_no_http_gets_400_and_is_closed(data: bytes) -> None:
-    async with emulator(ACCOUNT, EmulatorSettings()) as running:
-        assert (await raw(running, data)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
-        assert running.stats()["requests"] | {"bad": 1, "received": 0} == running.stats()["requests"]
-
-
-async def test_requests_sent_ahead_are_answered_in_their_order() -> None:
-    functions = {"slow": Function("slow", duration=ServiceTime(0.1, 0.1)), "fast": Function("fast", duration=FAST)}
-    settings = EmulatorSettings(routes={"/slow": "slow", "/fast": "fast"}, front=Front.PLAIN, log=True)
-    async with emulator(Account(functions=functions), settings) as running:
-        ahead = b"".join(
-            b"GET /%s HTTP/1.1\r\nx-burstline-n: %d\r\n\r\n" % (path, number)
-            for number, path in enumerate([b"slow", b"fast", b"nowhere"])
-        )
-        answer = await raw(running, ahead, until=b"not found\n")
-        assert [entry[2:] for entry in running.desk.counts.log] == [("0", 200), ("1", 200), ("2", 404)]
-    assert answer.count(b"HTTP/1.1 200 OK") == 2
-
-
 async def test_bodies_with_a_length_or_in_chunks_and_heads_are_understood() -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
@@ -237,24 +168,6 @@ async def test_control_pages_are_no_requests() -> None:
         assert (await control(session, running, "stats"))["requests"]["received"] == 0
 
 
-async def test_a_connection_closed_on_purpose_gives_no_answer() -> None:
-    async with emulator(ACCOUNT, EmulatorSettings(close_ratio=1.0)) as running:
-        assert await raw(running, b"GET / HTTP/1.1\r\n\r\n") == b""
-        assert running.stats()["requests"]["closed"] == 1
-
-
-async def test_a_client_that_leaves_does_not_free_its_environment() -> None:
-    account = Account(functions={"f": Function("f", duration=SLOW)})
-    async with emulator(account, EmulatorSettings()) as running:
-        _, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        await until(lambda: running.stats()["requests"]["admitted"] == 1)
-        writer.close()
-        await writer.wait_closed()
-        assert running.stats()["account"]["functions"]["f"]["concurrency"] == 1
-        await until(lambda: running.stats()["account"]["functions"]["f"]["concurrency"] == 0)
-
-
 async def test_a_second_emulator_on_the_same_port_is_refused() -> None:
     async with emulator(ACCOUNT, EmulatorSettings()) as running:
         with pytest.raises(OSError, match=str(running.port)):
@@ -301,10 +214,3 @@ async def test_it_speaks_tls_when_given_a_certificate(certificate: tuple[str, st
         assert running.url.startswith("https://")
         async with session.get(running.url, ssl=ssl.create_default_context(cafile=chain)) as response:
             assert (response.status, await response.json()) == (200, {"ok": True})
-
-
-async def test_a_request_to_upgrade_is_answered_as_any_other() -> None:
-    async with emulator(ACCOUNT, EmulatorSettings()) as running:
-        ask = b"GET / HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
-        answer = await raw(running, ask, until=b'{"ok":true}')
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
