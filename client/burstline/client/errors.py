@@ -12,6 +12,7 @@ Errors of gRPC are mapped here and nowhere else, by `from_rpc`.
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import grpc
 import grpc.aio
@@ -76,7 +77,7 @@ def from_rpc(error: grpc.aio.AioRpcError, server: str) -> ClientError:
             return ServerFailed(details)
         return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve --listen {server}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return RefusedByServer(f"the server at {server} refused: {details}", _violations(error))
+        return RefusedByServer(f"the server at {server} refused the plan:", _violations(error) or [details])
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(details)
     if code is grpc.StatusCode.UNIMPLEMENTED:
@@ -109,7 +110,7 @@ def _violations(error: grpc.aio.AioRpcError) -> list[str]:
 
 def _details(error: grpc.aio.AioRpcError) -> list[object]:
     try:
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(cast("grpc.Call", error))  # it only asks for metadata, code and details
     except ValueError:
         return []
     messages: list[object] = []

@@ -57,9 +57,7 @@ def emulator_settings(section: Emulator, *, host: str, port: int, front: str | N
         slow_modes={
             name: EmulatorSlowMode(
                 mode.share,
-                quotas.ServiceTime(
-                    mode.duration.p50, mode.duration.p50 if mode.duration.p99 is None else mode.duration.p99
-                ),
+                quotas.ServiceTime(mode.duration.p50, mode.duration.p99 or mode.duration.p50),
             )
             for name, mode in section.slow_modes.items()
         },

@@ -26,7 +26,7 @@ def duration(seconds: float) -> Duration:
     return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 
-def front_of_host(host: str) -> v1.Front:
+def front_of_host(host: str) -> v1.Front.ValueType:
     """Return the kind of entry point an AWS host name gives away; unspecified where it does not.
 
     Source: Lambda Developer Guide "Function URLs" and Elastic Load Balancing User Guide; read 2026-11-23. The host of

@@ -147,10 +147,12 @@ _CONDITION = 'a condition in quotes, such as "throttled < 0.1%"'
 
 def _conditions(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
+    conditions: list[str] = []
     for index, item in enumerate(items):
         if not isinstance(item, str):
             raise mistake(f"item {index + 1}: {allowed(item, _CONDITION)}")
-    return tuple(items)
+        conditions.append(item)
+    return tuple(conditions)
 
 
 Conditions = Annotated[tuple[str, ...], reader(_conditions)]

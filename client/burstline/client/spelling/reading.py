@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from burstline.client.documents import Document
-from burstline.client.problems import FieldPath, Problem, allowed, unknown_key
+from burstline.client.problems import FieldPath, Problem, allowed, found, unknown_key
 from burstline.client.spelling.load import PHASE_KEYS, TAG
 
 _KINDS = {
@@ -51,13 +51,13 @@ def _problem(document: Document, path: FieldPath, annotation: Any, detail: Error
     if kind == "missing":
         return document.problem(where, "is missing")
     if kind == "spelling":
-        at = str(detail["ctx"]["at"])
-        return document.problem((*where, at) if at else where, str(detail["ctx"]["text"]))
+        context = detail.get("ctx", {})
+        at = str(context["at"])
+        return document.problem((*where, at) if at else where, str(context["text"]))
     if kind in _KINDS:
         return document.problem(where, allowed(detail["input"], _KINDS[kind]))
-    return document.problem(
-        where, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; {allowed(detail['input'], 'see docs/plan.md')}"
-    )
+    text = detail["msg"]
+    return document.problem(where, f"found {found(detail['input'])}; {text[:1].lower()}{text[1:]}")
 
 
 def _unknown(annotation: Any, loc: tuple[int | str, ...]) -> str:

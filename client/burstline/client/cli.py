@@ -1,0 +1,103 @@
+"""The command `burstline`. Each subcommand is a module of `commands`, imported only when it is used."""
+
+import importlib
+from typing import Any
+
+import click
+
+from burstline.client import exits
+
+COMMANDS = {
+    "demo": "See it work: a practice AWS, a server, two workers and a plan, on this machine.",
+    "run": "Run a plan; end with its verdict, the binding quota and advice.",
+    "check": "Check a plan: every mistake at once, nothing is sent.",
+    "serve": "Run a server that other terminals and machines share.",
+    "work": "Run workers for a server.",
+    "emulate": "Run a practice AWS: API Gateway, function URL or ALB with Lambda behind it.",
+    "runs": "List runs.",
+    "show": "Print a run's report.",
+    "report": "Write a run's report to files.",
+    "watch": "Follow a run.",
+    "stop": "Stop a run.",
+    "workers": "List a server's workers.",
+}
+"""Name and one line of help, so that `--help` imports none of them."""
+
+EPILOG = """\b
+Examples:
+  burstline demo
+  burstline check plan.yaml
+  burstline run plan.yaml --json report.json
+  burstline run plan.yaml --server 10.0.0.5:7460
+
+\b
+Exit codes of run: 0 passed, 1 could not run, 2 wrong usage or plan, 3 a quota
+throttled, 4 this generator was the limit, 5 incomplete, 6 aborted,
+99 a threshold failed, 130 Ctrl-C, 143 SIGTERM."""
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand when it is called, and turns our errors into a sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a first day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"burstline.client.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a subcommand; a near miss gets a hint."""
+        import difflib
+
+        name = args[0] if args else ""
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        if name and not name.startswith("-") and name not in COMMANDS and near:
+            ctx.fail(f'No such command "{name}"; did you mean "{near[0]}"?')
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; an error of ours ends in a sentence and its exit code."""
+        from burstline.client.errors import ClientError, InvalidPlan
+
+        try:
+            code = super().invoke(ctx)
+        except InvalidPlan as error:
+            click.echo(str(error), err=True)
+            count = len(error.problems)
+            click.echo(f"burstline: {count} mistake{'s' if count > 1 else ''}; nothing was sent", err=True)
+            ctx.exit(error.exit_code)
+        except ClientError as error:
+            click.echo(f"burstline: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(exits.INTERRUPTED)
+        ctx.exit(code or exits.PASSED)
+
+
+@click.group(
+    cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="burstline", prog_name="burstline", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Send paced bursts at an API on AWS and learn which quota binds, when, and what to ask AWS for."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    cli(prog_name="burstline")
+
+
+if __name__ == "__main__":
+    main()

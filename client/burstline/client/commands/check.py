@@ -1,0 +1,46 @@
+"""`burstline check PLAN`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import FILE
+
+EPILOG = """\b
+Examples:
+  burstline check plan.yaml
+  burstline check plan.yaml --account account.yaml --set load.0.rate=500"""
+
+
+@click.command("check", epilog=EPILOG)
+@click.argument("plan", type=FILE)
+@click.option("--account", type=FILE, metavar="FILE", help="Declared quotas, in place of the plan's account.")
+@click.option("--target", metavar="URL", help="Target, in place of the plan's.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change one field; may be repeated.")
+def command(plan: Path, account: Path | None, target: str | None, settings: tuple[str, ...]) -> int:
+    """Check PLAN: every mistake at once, with file, line and field. Nothing is sent.
+
+    Ends with 0 if the plan is good and with 2 if it is not.
+    """
+    from burstline.client.plans import load_plan
+    from burstline.client.preview import preview
+    from burstline.client.wording import count_text, plural, rate_text, span_text
+    from burstline.wire.account import account_from_proto
+
+    loaded = load_plan(plan, settings=settings, target=target, account=account)
+    ahead = preview(loaded.record, account_from_proto(loaded.account))
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
+    users = " plus what its users send" if ahead.closed else ""
+    click.echo(f"{plan}: no mistakes")
+    click.echo(
+        f"{plural(len(loaded.record.load), 'phase')}, {span_text(ahead.duration_s)}, "
+        f"{plural(ahead.request_count, 'request')}{users}, at most {rate_text(ahead.peak_per_s)}"
+        if ahead.request_count or not ahead.closed
+        else f"{plural(len(loaded.record.load), 'phase')}, {span_text(ahead.duration_s)}, all requests by users"
+    )
+    if ahead.cost_usd is not None:
+        click.echo(
+            f"estimated cost: ${ahead.cost_usd:.2f} at list prices of us-east-1 for {count_text(ahead.request_count)}"
+        )
+    return 0

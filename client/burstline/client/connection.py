@@ -1,0 +1,203 @@
+"""The one way to a server: a channel, its stubs, and calls that retry UNAVAILABLE and nothing else."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from burstline.client.errors import ServerFailed, UsageError, from_rpc
+from burstline.client.spelling.files import PlanFile
+from burstline.v1 import resources_pb2 as v1
+from burstline.v1 import run_service_pb2 as runs
+from burstline.v1 import worker_service_pb2 as workers
+from burstline.v1.run_service_pb2_grpc import DataServiceStub, RunServiceStub
+from burstline.v1.worker_service_pb2_grpc import WorkerServiceStub
+
+CHUNK_BYTES = 512 * 1024
+"""Pieces of an upload (run_service.proto)."""
+
+CALL_TIMEOUT_S = 20.0
+RETRY_AFTER_S = (0.1, 0.3, 0.6)
+"""Waits between the attempts of a call that met UNAVAILABLE."""
+
+OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_retries", 0),
+)
+"""gRPC's own backoff grows to 120 s; its own retries would hide what ours count."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a server.
+
+    Attributes:
+        server: host:port.
+        token: bearer token; "" is none. In no `repr`.
+        ca: PEM file of the authority that signed the server's certificate; None is plain text without `cert`.
+        cert: our own certificate for mutual TLS, PEM.
+        key: its key, PEM.
+    """
+
+    server: str
+    token: str = field(default="", repr=False)
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+class Connection:
+    """Calls on one server. Errors of gRPC come out as ours."""
+
+    def __init__(self, channel: grpc.aio.Channel, access: Access) -> None:
+        self._server = access.server
+        self._metadata = (("authorization", f"Bearer {access.token}"),) if access.token else ()
+        self._runs: Any = RunServiceStub(channel)  # the generated stub's types are of the sync API
+        self._data: Any = DataServiceStub(channel)
+        self._workers: Any = WorkerServiceStub(channel)
+
+    async def create_run(self, run: v1.Run, *, validate_only: bool = False) -> v1.Run:
+        """Start a run, once, however often the call has to be repeated."""
+        request = runs.CreateRunRequest(run=run, request_id=str(uuid.uuid4()), validate_only=validate_only)
+        result: v1.Run = await self._call(self._runs.CreateRun, request)
+        return result
+
+    async def get_run(self, name: str) -> v1.Run:
+        """Return a run by its full name."""
+        result: v1.Run = await self._call(self._runs.GetRun, runs.GetRunRequest(name=name))
+        return result
+
+    async def list_runs(self, page_size: int, page_token: str = "") -> runs.ListRunsResponse:
+        """Return a page of runs, newest first."""
+        request = runs.ListRunsRequest(page_size=page_size, page_token=page_token)
+        result: runs.ListRunsResponse = await self._call(self._runs.ListRuns, request)
+        return result
+
+    async def stop_run(self, name: str) -> runs.StopRunResponse:
+        """Stop a run; returns when it is known when all sending has ended."""
+        result: runs.StopRunResponse = await self._call(self._runs.StopRun, runs.StopRunRequest(name=name))
+        return result
+
+    async def list_workers(self) -> Sequence[v1.Worker]:
+        """Return the attached workers."""
+        result: workers.ListWorkersResponse = await self._call(self._workers.ListWorkers, workers.ListWorkersRequest())
+        return result.workers
+
+    async def get_report(self, name: str) -> bytes:
+        """Return a run's report, UTF-8 JSON."""
+        pieces: list[bytes] = []
+        try:
+            call = self._runs.GetReport(
+                runs.GetReportRequest(name=name), timeout=CALL_TIMEOUT_S, metadata=self._metadata
+            )
+            async for chunk in call:
+                pieces.append(chunk.json)  # noqa: PERF401  # a comprehension would hide the error's place
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._server) from error
+        return b"".join(pieces)
+
+    async def watch(self, name: str) -> AsyncIterator[runs.RunProgress]:
+        """Yield where a run stands until the stream ends; raises ours for gRPC's errors."""
+        try:
+            async for progress in self._runs.WatchRun(runs.WatchRunRequest(name=name), metadata=self._metadata):
+                yield progress
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._server) from error
+
+    async def upload(self, file: PlanFile) -> None:
+        """Send a file; its hash must come back as it was read.
+
+        Raises:
+            ServerFailed: the file changed since it was read, or arrived otherwise.
+        """
+        content = await asyncio.to_thread(file.path.read_bytes)
+
+        def pieces() -> AsyncIterator[runs.UploadRequest]:
+            async def each() -> AsyncIterator[runs.UploadRequest]:
+                for start in range(0, max(1, len(content)), CHUNK_BYTES):
+                    yield runs.UploadRequest(content=content[start : start + CHUNK_BYTES])
+
+            return each()
+
+        for wait_s in (*RETRY_AFTER_S, None):
+            try:
+                answer = await self._data.Upload(pieces(), timeout=300, metadata=self._metadata)
+                break
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
+                    raise from_rpc(error, self._server) from error
+                await asyncio.sleep(wait_s)
+        if answer.sha256 != file.sha256:
+            raise ServerFailed(f"{file.path} changed while it was read: run the command again")
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        for wait_s in (*RETRY_AFTER_S, None):
+            try:
+                return await method(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
+                    raise from_rpc(error, self._server) from error
+            await asyncio.sleep(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+
+@asynccontextmanager
+async def connect(access: Access) -> AsyncIterator[Connection]:
+    """Open a channel for the length of the block; nothing is sent before the first call."""
+    if ":" not in access.server.strip(":"):
+        raise UsageError(f'--server: found "{access.server}"; allowed: HOST:PORT, such as 127.0.0.1:7460')
+    if access.ca is None and access.cert is None:
+        channel = grpc.aio.insecure_channel(access.server, options=OPTIONS)
+    else:
+        channel = grpc.aio.secure_channel(access.server, _credentials(access), options=OPTIONS)
+    async with channel:
+        yield Connection(channel, access)
+
+
+def _credentials(access: Access) -> grpc.ChannelCredentials:
+    def content(path: Path | None) -> bytes | None:
+        return path.read_bytes() if path is not None else None
+
+    try:
+        return grpc.ssl_channel_credentials(content(access.ca), content(access.key), content(access.cert))
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+async def find_run(connection: Connection, text: str) -> v1.Run:
+    """Return the run that an id, a unique beginning of one, or `last` names.
+
+    Raises:
+        UsageError: none or several match; the message says which.
+    """
+    wanted = text.removeprefix("runs/")
+    matches: list[v1.Run] = []
+    token = ""
+    while True:
+        page = await connection.list_runs(1 if wanted == "last" else 1000, token)
+        if wanted == "last":
+            if not page.runs:
+                raise UsageError("there are no runs yet")
+            return page.runs[0]
+        matches += [run for run in page.runs if run.name.removeprefix("runs/").startswith(wanted)]
+        exact = [run for run in matches if run.name == f"runs/{wanted}"]
+        token = page.next_page_token
+        if exact or not token:
+            break
+    found = exact or matches
+    if not found:
+        raise UsageError(f'no run begins with "{wanted}"; `burstline runs` lists them')
+    if len(found) > 1:
+        some = ", ".join(run.name.removeprefix("runs/") for run in found[:5])
+        raise UsageError(f'{len(found)} runs begin with "{wanted}": {some}')
+    return found[0]

@@ -1,0 +1,29 @@
+"""A report as JUnit XML, for CI: the verdict and each threshold are test cases."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+from burstline.client import exits
+
+
+def junit_xml(report: dict[str, Any]) -> bytes:
+    """Return a report (schema burstline.report/v1) as a JUnit document."""
+    run = report["run"]
+    cases = [("verdict", exits.exit_code(report["verdict"]) == exits.PASSED, f"the verdict is {report['verdict']}")]
+    for threshold in report["thresholds"]:
+        passed = bool(threshold["passed"])
+        cases.append((str(threshold["expression"]), passed, f"observed {threshold['observed']}"))
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"burstline {run['name']}",
+        tests=str(len(cases)),
+        failures=str(sum(not passed for _, passed, _ in cases)),
+        errors="0",
+        time=str(run["duration_s"]),
+        timestamp=str(run["started_at"] or ""),
+    )
+    for name, passed, message in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="burstline", name=name)
+        if not passed:
+            ElementTree.SubElement(case, "failure", message=message)
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="utf-8") + b"\n"
