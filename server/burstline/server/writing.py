@@ -110,7 +110,7 @@ def _resolve(jobs: list[_Job]) -> None:
 
 
 def store_error(error: BaseException) -> BaseException:
-    """Return what a caller is told about a failed read or write; errors that are not the database's stay as they are."""
+    """Return what a caller is told about a failed read or write; errors not of the database stay as they are."""
     if isinstance(error, ServerError) or not isinstance(error, SQLAlchemyError | OSError):
         return error
     cause = str(getattr(error, "orig", None) or error).strip()

@@ -1,0 +1,152 @@
+"""The composition root of the control plane: settings in, a running server out."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from burstline.server import judging
+from burstline.server.access import TokenAuth
+from burstline.server.clock import SystemClock
+from burstline.server.data_service import DataService
+from burstline.server.driving import Surroundings
+from burstline.server.errors import CannotStart, RichErrors
+from burstline.server.http import serve_http
+from burstline.server.roster import Roster
+from burstline.server.run_service import RunService
+from burstline.server.runs import Runs, make_server_id
+from burstline.server.settings import ServerSettings
+from burstline.server.settling import Judge
+from burstline.server.store import Store
+from burstline.server.worker_service import WorkerService
+from burstline.v1 import run_service_pb2, run_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
+
+log = logging.getLogger(__name__)
+MESSAGE_LIMIT_BYTES = 1024 * 1024
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+    ("grpc.so_reuseport", 0),  # a port that is taken must be an error, not shared
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+SERVICES = (
+    run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name,
+    run_service_pb2.DESCRIPTOR.services_by_name["DataService"].full_name,
+    worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers.
+
+    Attributes:
+        grpc_address: host:port, with the port that was really taken.
+        http_address: the same of the HTTP side; "" if it is off.
+    """
+
+    grpc_address: str
+    http_address: str
+
+
+async def serve(
+    settings: ServerSettings,
+    *,
+    ready: Callable[[RunningServer], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set or the task is cancelled. Runs under way stay in the store, for the next start.
+
+    Args:
+        settings: what to serve.
+        ready: called once, when both ports answer.
+        stop: ends the server.
+
+    Raises:
+        CannotStart: the store cannot be opened, or a port cannot be taken; its text says what to do.
+    """
+    async with running(settings) as server:
+        if ready is not None:
+            ready(server)
+        await (stop or asyncio.Event()).wait()
+
+
+@contextlib.asynccontextmanager
+async def running(settings: ServerSettings, *, judge: Judge | None = None) -> AsyncIterator[RunningServer]:
+    """Run a server inside an `async with` block; raises as `serve`. `judge` stands in for `judging.judge`."""
+    store = await asyncio.to_thread(Store, settings.store)
+    try:
+        version = importlib.metadata.version("burstline")
+        around = Surroundings(settings, store, SystemClock(), Roster(settings), judge or judging.judge, version)
+        runs = Runs(around, make_server_id(settings.server_id, settings.listen))
+        try:
+            async with _listening(around, runs) as server:
+                yield server
+        finally:
+            await runs.close()
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+@contextlib.asynccontextmanager
+async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningServer]:
+    settings, store, clock, roster, version = around.settings, around.store, around.clock, around.roster, around.version
+    workers = WorkerService(runs, roster, clock, settings, version)
+    server = grpc.aio.server(interceptors=[RichErrors(), TokenAuth(settings.tokens)], options=OPTIONS)
+    run_service_pb2_grpc.add_RunServiceServicer_to_server(RunService(runs, store, clock, settings), server)
+    run_service_pb2_grpc.add_DataServiceServicer_to_server(DataService(store, clock), server)
+    worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    # Before any worker can attach, so that a returning one finds its run.
+    await runs.resume()
+    grpc_address = _listen(server, settings)
+    async with serve_http(settings.http, runs, store, roster, clock, settings) as http_address:
+        await server.start()
+        for service in ("", *SERVICES):
+            await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving grpc=%s http=%s", grpc_address, http_address or "off")
+        try:
+            yield RunningServer(grpc_address, http_address)
+        finally:
+            await healthy.enter_graceful_shutdown()
+            workers.close()
+            await server.stop(0.5)
+
+
+def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:
+    host = settings.listen.rpartition(":")[0]
+    try:
+        if settings.tls is None:
+            port = server.add_insecure_port(settings.listen)
+        else:
+            port = server.add_secure_port(settings.listen, _credentials(settings))
+    except RuntimeError as error:
+        raise CannotStart(
+            f"{settings.listen} cannot be listened on: it is taken or not an address of this machine; give --listen "
+            "another HOST:PORT",
+            listen=settings.listen,
+        ) from error
+    return f"{host}:{port}"
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials:
+    tls = settings.tls
+    assert tls is not None
+    try:
+        authority = tls.client_ca.read_bytes() if tls.client_ca is not None else None
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+    except OSError as error:
+        raise CannotStart(f"a TLS file cannot be read: {error}") from error
+    return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

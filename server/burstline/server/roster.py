@@ -1,0 +1,155 @@
+"""The attached workers, and when one of them counts as gone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from burstline.core.load.window import SegmentKey
+from burstline.server.clock import nanos
+from burstline.server.settings import ServerSettings
+
+
+class WorkerLink(Protocol):
+    """The way to one worker. Messages leave in the order of the calls; a broken link swallows them."""
+
+    def preflight(self, run: str, plan: bytes, allowed_hosts: Sequence[str]) -> None:
+        """Ask for one request per name."""
+        ...
+
+    def assign(
+        self,
+        key: SegmentKey,
+        segment_count: int,
+        plan: bytes,
+        from_position: int,
+        allowed_hosts: Sequence[str],
+        start_nanos: int,
+    ) -> None:
+        """Hand over a segment."""
+        ...
+
+    def start(self, key: SegmentKey, start_nanos: int) -> None:
+        """Say when T0 is."""
+        ...
+
+    def stop(self, key: SegmentKey) -> None:
+        """Stop a segment at once."""
+        ...
+
+    def close(self) -> None:
+        """End the stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a worker says of itself; fields as in the proto's `Hello`."""
+
+    worker_id: str
+    hostname: str = ""
+    pid: int = 0
+    version: str = ""
+    capacity_per_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """`workers/{worker}`."""
+        return f"workers/{self.worker_id}"
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker that is attached, or was a moment ago.
+
+    Attributes:
+        link: the way to it; None while it is away.
+        heard_nanos: when it was last heard, server clock.
+        closed_nanos: when its stream closed; None while open, or when that is not known (after our own restart).
+        restored_nanos: when it was read from the store after our own restart; None once it was heard.
+        clock_error_s: half-width of the error of its clock estimate, seconds; None until a window says it.
+    """
+
+    identity: Identity
+    link: WorkerLink | None
+    heard_nanos: int
+    closed_nanos: int | None = None
+    restored_nanos: int | None = None
+    clock_error_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """A worker that counts as gone: its leases ended at `living_until_nanos`, and from `due_nanos` on its segments
+    may be given to others."""
+
+    living_until_nanos: int
+    due_nanos: int
+
+
+class Roster:
+    """Workers by id."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._workers: dict[str, Worker] = {}
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._workers.values()))
+
+    def get(self, worker_id: str) -> Worker | None:
+        """Return a worker, attached or away."""
+        return self._workers.get(worker_id)
+
+    def attached(self) -> list[Worker]:
+        """Return workers that can be reached, by capacity and then by time of joining."""
+        return [worker for worker in self._workers.values() if worker.link is not None]
+
+    def attach(self, identity: Identity, link: WorkerLink, now_nanos: int) -> Worker:
+        """Note that a worker opened a stream; an older stream of the same worker is closed."""
+        before = self._workers.get(identity.worker_id)
+        if before is not None and before.link is not None:
+            before.link.close()
+        clock_error_s = before.clock_error_s if before is not None else None
+        worker = Worker(identity, link, now_nanos, clock_error_s=clock_error_s)
+        self._workers[identity.worker_id] = worker
+        return worker
+
+    def detach(self, worker: Worker, link: WorkerLink, now_nanos: int) -> None:
+        """Note that a stream closed; nothing happens if the worker has opened another since."""
+        if worker.link is link:
+            worker.link = None
+            worker.closed_nanos = now_nanos
+
+    def restore(self, identity: Identity, heard_nanos: int, now_nanos: int) -> None:
+        """Note a worker that held a segment before our own restart and may come back."""
+        if identity.worker_id not in self._workers:
+            self._workers[identity.worker_id] = Worker(identity, None, heard_nanos, restored_nanos=now_nanos)
+
+    def forget(self, worker_id: str) -> None:
+        """Drop a worker that is away and holds nothing."""
+        worker = self._workers.get(worker_id)
+        if worker is not None and worker.link is None:
+            del self._workers[worker_id]
+
+    def fate(self, worker_id: str, now_nanos: int) -> Fate | None:
+        """Return when a worker's leases ended, once that is certain enough to act on; None while it lives.
+
+        A stream that closed right after a sign of life means that the process is gone, for a living one comes back
+        within a second. A stream that closed after a silence (a dead network whose keepalive ran out) proves nothing:
+        the worker may be sending until its lease ends.
+        """
+        worker = self._workers.get(worker_id)
+        if worker is None:
+            return Fate(now_nanos, now_nanos)
+        fate = self._expected(worker)
+        return fate if now_nanos >= fate.due_nanos else None
+
+    def _expected(self, worker: Worker) -> Fate:
+        lease, grace = nanos(self._settings.lease_s), nanos(self._settings.takeover_grace_s)
+        margin = nanos(self._settings.silence_margin_s)
+        expiry = worker.heard_nanos + lease
+        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= nanos(1.5):
+            return Fate(worker.closed_nanos, worker.closed_nanos + grace)
+        if worker.restored_nanos is not None:
+            return Fate(expiry, worker.restored_nanos + lease + margin)
+        return Fate(expiry, expiry + margin)

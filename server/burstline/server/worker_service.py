@@ -1,0 +1,175 @@
+"""`WorkerService` on the wire: one stream per worker, read by one task, written by another."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from burstline.core.load.window import SegmentKey, WindowKey
+from burstline.server.clock import Clock, nanos
+from burstline.server.errors import InvalidRequest, WrongState
+from burstline.server.links import StreamLink, key_from_proto
+from burstline.server.roster import Identity, Roster, Worker
+from burstline.server.run_service import page_size
+from burstline.server.runs import Runs
+from burstline.server.settings import ServerSettings
+from burstline.v1 import resources_pb2 as v1
+from burstline.v1 import worker_service_pb2 as wire
+from burstline.v1 import worker_service_pb2_grpc
+from burstline.wire.errors import Violation
+from burstline.wire.window import window_from_proto
+
+log = logging.getLogger(__name__)
+Work = wire.WindowReport | wire.SegmentEnd
+
+
+class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
+    """Attaches workers."""
+
+    def __init__(self, runs: Runs, roster: Roster, clock: Clock, settings: ServerSettings, version: str) -> None:
+        self._runs, self._roster, self._clock = runs, roster, clock
+        self._settings, self._version = settings, version
+        self._links: set[StreamLink] = set()
+
+    def close(self) -> None:
+        """End all streams."""
+        for link in self._links:
+            link.close()
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[wire.AttachRequest], context: object
+    ) -> AsyncIterator[wire.AttachResponse]:
+        """Serve one worker until either side ends the stream."""
+        hello = await self._hello(request_iterator)
+        link = StreamLink(self._clock)
+        worker = self._roster.attach(_identity(hello), link, self._clock.now_nanos())
+        self._links.add(link)
+        log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
+        kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
+        link.welcome(worker.identity.name, nanos(self._settings.lease_s), kept)
+        work: asyncio.Queue[Work] = asyncio.Queue()
+        reading = asyncio.create_task(self._read(request_iterator, worker, link, work), name="attach reading")
+        keeping = asyncio.create_task(self._keep(worker, link, work), name="attach keeping")
+        try:
+            while (message := await link.next()) is not None:
+                yield message
+            for task in (reading, keeping):
+                if task.done():
+                    task.result()
+        finally:
+            self._links.discard(link)
+            self._roster.detach(worker, link, self._clock.now_nanos())
+            log.info("detached worker=%s", worker.identity.name)
+            for task in (reading, keeping):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _hello(self, requests: AsyncIterator[wire.AttachRequest]) -> wire.Hello:
+        first = await anext(aiter(requests), None)
+        if first is None or first.WhichOneof("message") != "hello" or not first.hello.worker_id:
+            raise InvalidRequest([Violation("hello", "the first message is `hello` with a worker_id")])
+        mine, theirs = _minor(self._version), _minor(first.hello.version)
+        if mine != theirs:
+            raise WrongState(
+                f"this worker is burstline {first.hello.version or 'of no version'}, the server is {self._version}: "
+                f"install {mine}.x on both",
+                reason="VERSION_MISMATCH",
+                worker_version=first.hello.version,
+                server_version=self._version,
+            )
+        return first.hello
+
+    async def _read(
+        self,
+        requests: AsyncIterator[wire.AttachRequest],
+        worker: Worker,
+        link: StreamLink,
+        work: "asyncio.Queue[Work]",
+    ) -> None:
+        """Take what the worker sends; never waits for the store, so that heartbeats are stamped when they come."""
+        try:
+            async for request in requests:
+                now = self._clock.now_nanos()
+                worker.heard_nanos = now
+                match request.WhichOneof("message"):
+                    case "heartbeat":
+                        link.heartbeat(request.heartbeat.sent_nanos, now)
+                    case "window":
+                        work.put_nowait(request.window)
+                    case "end":
+                        work.put_nowait(request.end)
+                    case "ready":
+                        self._runs.ready(key_from_proto(request.ready.key), request.ready.problem)
+                    case "preflight":
+                        body = request.preflight.SerializeToString()
+                        await self._runs.preflight(request.preflight.run.removeprefix("runs/"), body)
+                    case _:
+                        raise InvalidRequest([Violation("message", "it is missing, or a second `hello`")])
+        finally:
+            link.close()
+
+    async def _keep(self, worker: Worker, link: StreamLink, work: "asyncio.Queue[Work]") -> None:
+        """Commit windows, all that wait at once, and ends after the windows before them."""
+        try:
+            while True:
+                items = [await work.get()]
+                while not work.empty():
+                    items.append(work.get_nowait())
+                windows = [item for item in items if isinstance(item, wire.WindowReport)]
+                await asyncio.gather(*(self._window(worker, link, window) for window in windows))
+                for item in items:
+                    if isinstance(item, wire.SegmentEnd):
+                        await self._runs.ended(key_from_proto(item.key), item.window_count, item.reason)
+        except Exception as error:
+            # The worker keeps what is not acknowledged, comes back within a second, and sends it again.
+            log.warning("worker=%s: %s", worker.identity.name, error)
+            raise
+        finally:
+            link.close()
+
+    async def _window(self, worker: Worker, link: StreamLink, report: wire.WindowReport) -> None:
+        key: SegmentKey = key_from_proto(report.key)
+        window = window_from_proto(report.window)
+        await self._runs.window(worker, key, report.sequence, report.window.SerializeToString(), window)
+        link.acknowledge(WindowKey(key, report.sequence))
+
+    async def ListWorkers(self, request: wire.ListWorkersRequest, context: object) -> wire.ListWorkersResponse:
+        """Return a page of attached workers, by name."""
+        size = page_size(request.page_size)
+        workers = sorted(self._roster.attached(), key=lambda worker: worker.identity.name)
+        later = [worker for worker in workers if worker.identity.name > request.page_token]
+        token = later[size - 1].identity.name if len(later) > size else ""
+        return wire.ListWorkersResponse(workers=[self._to_proto(w) for w in later[:size]], next_page_token=token)
+
+    def _to_proto(self, worker: Worker) -> v1.Worker:
+        who = worker.identity
+        held = [
+            f"runs/{run.id}/segments/{epoch.row.segment}"
+            for run in self._runs.active.values()
+            for epoch in run.epochs()
+            if epoch.living and epoch.row.worker_id == who.worker_id
+        ]
+        message = v1.Worker(
+            name=who.name,
+            hostname=who.hostname,
+            pid=who.pid,
+            version=who.version,
+            capacity_request_count_per_second=who.capacity_per_s,
+            segments=held,
+        )
+        message.heard_time.FromNanoseconds(worker.heard_nanos)
+        if worker.clock_error_s is not None:
+            message.clock_error_duration.FromNanoseconds(nanos(worker.clock_error_s))
+        return message
+
+
+def _identity(hello: wire.Hello) -> Identity:
+    return Identity(hello.worker_id, hello.hostname, hello.pid, hello.version, hello.capacity_request_count_per_second)
+
+
+def _minor(version: str) -> str:
+    """Return `major.minor` of a version."""
+    found = re.match(r"\d+\.\d+", version)
+    return found.group() if found else version
