@@ -137,6 +137,7 @@ class Account:
         functions: Lambda functions by name; all share `concurrency`.
         declared: dotted paths that were stated rather than defaulted, for example `lambda.concurrency`,
             `apigateway.rate`, `apigateway.stages.prod`, `lambda.functions.checkout.reserved`.
+        read: those of `declared` whose value was read from AWS rather than stated by the user.
     """
 
     region: str = "us-east-1"
@@ -148,6 +149,7 @@ class Account:
     legacy_burst: int = 500
     functions: dict[str, Function] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
 
     def reserved_total(self) -> int:
         """Return the sum of all reserved concurrency, environments."""

@@ -1,0 +1,106 @@
+"""The other functions of an account: what they take of the concurrency that all share, and whether a run hurts them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from burstline.core.quota.quotas import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Other functions' use before a run.
+
+    Attributes:
+        window_s: how far back was looked, seconds, > 0.
+        peaks: function -> its highest concurrency in that time, environments; the run's own functions are missing.
+        throttles: function -> throttled calls in that time, > 0; functions without are missing.
+        claimed: highest `ClaimedAccountConcurrency` in that time, environments; None if unknown.
+        reserved_by_others: environments reserved for functions outside the run; None if unknown.
+        problems: sentences about what could not be read.
+    """
+
+    window_s: float
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    throttles: Mapping[str, float] = field(default_factory=dict)
+    claimed: float | None = None
+    reserved_by_others: int | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def concurrency(self) -> float:
+        """Upper bound of what they took together, environments: the sum of their peaks, which may not coincide."""
+        return sum(self.peaks.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PoolShare:
+    """How much of the shared pool a run takes.
+
+    Attributes:
+        pool: environments that functions without reserved concurrency share.
+        run: what the run needs of it at its peak, environments.
+        others: what others took before it, environments.
+        ratio: run/pool, 0 and up; None for an empty pool.
+        crowded: run and others together need more than there is.
+        text: a sentence for a reader.
+    """
+
+    pool: int
+    run: float
+    others: float
+    ratio: float | None
+    crowded: bool
+    text: str
+
+
+def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours) -> PoolShare:
+    """Return how much of the shared pool a run takes.
+
+    Args:
+        account: its limit, and the run's functions.
+        run_concurrency: what the run's functions without reserved concurrency need at their peak, environments.
+        neighbours: what others took.
+    """
+    reserved_by_others = neighbours.reserved_by_others or 0
+    pool = max(0, account.unreserved() - reserved_by_others)
+    ratio = run_concurrency / pool if pool else None
+    others = neighbours.concurrency
+    crowded = run_concurrency + others > pool
+    share = "all and more" if ratio is None or ratio > 1 else f"{ratio:.0%}"
+    text = (
+        f"The run needs about {run_concurrency:,.0f} of the {pool:,} environments that functions without reserved "
+        f"concurrency share ({share}); others took up to {others:,.0f} in the last {neighbours.window_s / 60:.0f} min."
+    )
+    if crowded:
+        text += " Together that is more than there is: other functions will be throttled."
+    return PoolShare(pool, run_concurrency, others, ratio, crowded, text)
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourThrottles:
+    """Other functions were throttled while a run was under way: what an abort rule looks at.
+
+    Attributes:
+        period_start_s: the minute it happened in, seconds since the Unix epoch.
+        counts: function -> throttled calls in that minute, > 0; "" stands for functions that are not told apart.
+    """
+
+    period_start_s: float
+    counts: Mapping[str, float]
+
+    @property
+    def count(self) -> float:
+        """Throttled calls of all of them."""
+        return sum(self.counts.values())
+
+    @property
+    def text(self) -> str:
+        """Why a run is stopped for it, a sentence."""
+        names = ", ".join(sorted(name for name in self.counts if name)) or "other functions"
+        return f"other functions are throttled while this run is under way: {names} ({self.count:,.0f} calls)"
+
+
+def new_throttles(before: Neighbours, now: NeighbourThrottles) -> NeighbourThrottles | None:
+    """Return the throttles that started with the run: functions that were throttled before it are left out."""
+    counts = {name: count for name, count in now.counts.items() if count > 0 and name not in before.throttles}
+    return NeighbourThrottles(now.period_start_s, counts) if counts else None

@@ -1,0 +1,1 @@
+"""What is read from AWS and asked of it: the only place that imports boto3."""
