@@ -191,7 +191,7 @@ class Agent:
         )
 
     async def _watch_silence(self, call: "grpc.aio.StreamStreamCall[v1.AttachRequest, v1.AttachResponse]") -> None:
-        while (left_s := self._answered_s + SILENCE_S - time.monotonic()) > 0:
+        while (left_s := self._answered_s + SILENCE_S - time.monotonic()) > 0:  # noqa: ASYNC110 - it is a clock
             await asyncio.sleep(left_s)
         call.cancel()
 

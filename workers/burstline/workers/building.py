@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from burstline.core.load.plan import Auth, AuthKind, Expect, Request
+from burstline.workers.connections import Reading
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.secrets import resolve
 from burstline.workers.signing import Signer
@@ -33,12 +34,13 @@ class Builder:
         run_id: for templates.
         signer: for SigV4, else None.
         absolute: whether a plain proxy stands between, which wants the whole URL in the request line.
+        body_matters: whether also an expected response's body is classified.
 
     Attributes:
         names: what its templates need.
         fixed: the whole request if it is always the same, else None.
         head: whether it is a HEAD request.
-        keep_bytes: how much of a response's body matters.
+        reading: how much of a response's body matters.
         timeout_s: seconds from due.
 
     Raises:
@@ -54,6 +56,7 @@ class Builder:
         run_id: str,
         signer: Signer | None = None,
         absolute: bool = False,
+        body_matters: bool = False,
     ) -> None:
         split = urlsplit(url)
         self._method, self._run_id, self._signer = request.method, run_id, signer
@@ -67,7 +70,11 @@ class Builder:
         self.timeout_s = request.timeout_s
         self._matches = _status_table(request.expect)
         self._wanted = request.expect.body_contains.encode()
-        self.keep_bytes = SEARCHED_BYTES if self._wanted else CLASSIFIED_BYTES
+        always = not self._wanted and not body_matters
+        self.reading = Reading(
+            SEARCHED_BYTES if self._wanted else CLASSIFIED_BYTES,
+            self._matches if always else (False,) * len(self._matches),
+        )
         texts = [self._path, *(text for _, text in self._query), *(text for _, text in self._headers), *self._body]
         self.names: frozenset[str] = frozenset().union(*(text.names for text in texts if isinstance(text, Text)))
         constant = all(not isinstance(text, Text) or text.constant is not None for text in texts)

@@ -11,7 +11,8 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import BasicAuth, ClientError, ClientTimeout, TCPConnector
@@ -29,6 +30,19 @@ from burstline.workers.addresses import ForbiddenAddress, Gate
 from burstline.workers.templating import Text
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is wanted of a response's body.
+
+    Attributes:
+        keep_bytes: how much of a long body is handed over at least.
+        skipped: by status, 0..999: whether a body that came with its head need not be looked at.
+    """
+
+    keep_bytes: int = 4096
+    skipped: Sequence[bool] = (False,) * 1000
 
 
 class Owner(Protocol):
@@ -55,12 +69,11 @@ class Link(ResponseHandler):
         self.connected_s = time.monotonic()
         self.made_s = self.connected_s
         self.idle_since_s = 0.0
-        self.idle = False
         self._owner: Owner | None = None
         self._connection: Any = None
         self._token: Any = None
         self._head = self._was_answered = False
-        self._keep_bytes = 0
+        self._reading = Reading()
         self._body: StreamReader | None = None
         self._collector: asyncio.Task[None] | None = None
 
@@ -72,6 +85,12 @@ class Link(ResponseHandler):
     def adopt(self, owner: Owner, connection: Any) -> None:
         """From now on tell `owner`; `connection` is aiohttp's hold on this link, given back at its end."""
         self._owner, self._connection = owner, connection
+
+    @property
+    def connected(self) -> bool:
+        """Whether it was not closed while idle."""
+        transport = self.transport
+        return transport is not None and not transport.is_closing()
 
     @property
     def usable(self) -> bool:
@@ -91,16 +110,16 @@ class Link(ResponseHandler):
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         return str(tls.version()) if tls is not None else ""
 
-    def begin(self, token: Any, data: bytes, head: bool, keep_bytes: int) -> None:
+    def begin(self, token: Any, data: bytes, head: bool, reading: Reading) -> None:
         """Write one request; its answer comes to the owner with `token`.
 
         Args:
             token: names the exchange.
             data: the whole request.
             head: whether it is a HEAD request, whose answer has no body.
-            keep_bytes: how much of a long body is handed over at least.
+            reading: what is wanted of the answer's body.
         """
-        self._token, self._keep_bytes = token, keep_bytes
+        self._token, self._reading = token, reading
         if self._parser is None or head or self._head:  # a parser serves many exchanges; its "no body" is for life
             self.set_response_params(read_until_eof=True, skip_payload=head)
             self._head = head
@@ -118,7 +137,7 @@ class Link(ResponseHandler):
         if self._token is None or self._body is not None:  # an answer to nothing: the link is out of step
             self.drop()
         elif body.is_eof():
-            self._complete(message, body.read_nowait())
+            self._complete(message, b"" if self._reading.skipped[message.code] else _content(body))
             self._was_answered = True
         else:
             self._body = body
@@ -136,7 +155,7 @@ class Link(ResponseHandler):
         kept = bytearray()
         try:
             async for piece in body.iter_any():
-                if len(kept) < self._keep_bytes:
+                if len(kept) < self._reading.keep_bytes:
                     kept += piece
         except (ClientError, OSError, ValueError):  # cut off or unreadable: there is no complete response
             self._body = None
@@ -184,6 +203,13 @@ class Link(ResponseHandler):
         transport = self.transport
         if transport is not None:
             transport.abort()
+
+
+def _content(body: StreamReader) -> bytes:
+    """Return a complete body. `read_nowait` would feed the parser once more, for nothing, unless it was paused."""
+    if body.exception() is not None or not hasattr(body, "_buffer"):
+        return b""
+    return b"".join(body._buffer)
 
 
 class _GatedResolver(AbstractResolver):

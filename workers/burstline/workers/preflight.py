@@ -107,7 +107,7 @@ class _Look:
         link = self.sender.peek()
         if link is not None:
             address, tls = link.peer, link.tls_version
-        self.sender.send(flight, data, builder.head, builder.keep_bytes)
+        self.sender.send(flight, data, builder.head, builder.reading)
         try:
             await asyncio.wait_for(self._done.wait(), builder.timeout_s)
         except TimeoutError:

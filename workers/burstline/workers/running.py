@@ -182,7 +182,7 @@ class Segment:
         now_s = self.clock.now()
         flight = Flight(number, phase, request, due_s, now_s, builder.timeout_s)
         flight.user = user
-        if not sender.send(flight, data, builder.head, builder.keep_bytes):
+        if not sender.send(flight, data, builder.head, builder.reading):
             recorder.due(SLOTS, phase, due_s, now_s)
             return False
         recorder.due(WRITTEN if flight.on_wire else HANDED, phase, due_s, now_s)

@@ -30,10 +30,12 @@ from burstline.core.load.samples import (
     UNREACHABLE_NO_RESPONSE,
     UNREACHABLE_TLS,
 )
-from burstline.workers.connections import Dialer, Link
+from burstline.workers.connections import Dialer, Link, Reading
 
 _OUT_OF_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 _WARM_AT_ONCE = 64
+PLAIN_READING = Reading()
+"""Enough of every body to classify it."""
 
 
 class Flight:
@@ -52,11 +54,11 @@ class Flight:
         "deadline_s",
         "due_s",
         "head",
-        "keep_bytes",
         "link",
         "number",
         "on_wire",
         "phase",
+        "reading",
         "request",
         "sent_s",
         "timeout_s",
@@ -69,7 +71,7 @@ class Flight:
         self.user = -1
         self.data = b""
         self.head = self.on_wire = False
-        self.keep_bytes = 0
+        self.reading = PLAIN_READING
         self.link: Link | None = None
 
 
@@ -145,7 +147,7 @@ class Sender:
         taken, self.counters = self.counters, Counters()
         return taken
 
-    def send(self, flight: Flight, data: bytes, head: bool = False, keep_bytes: int = 4096) -> bool:
+    def send(self, flight: Flight, data: bytes, head: bool = False, reading: Reading = PLAIN_READING) -> bool:
         """Take a request over: write it now, or as soon as a connection is open (`flight.on_wire` says which).
 
         Returns:
@@ -155,11 +157,11 @@ class Sender:
         if link is None:
             if len(self._links) + len(self._opening) >= self._most_open:
                 return False
-            flight.data, flight.head, flight.keep_bytes = data, head, keep_bytes
+            flight.data, flight.head, flight.reading = data, head, reading
             self._waiting.append(flight)
             self._start_opening()
         else:
-            self._write(link, flight, data, head, keep_bytes)
+            self._write(link, flight, data, head, reading)
             self.counters.reused += 1
         self.in_flight += 1
         active = self._active.get(flight.timeout_s)
@@ -172,15 +174,14 @@ class Sender:
         idle = self._idle
         while idle:
             link = idle.popleft()
-            link.idle = False
-            if link.usable:
+            if link.connected:
                 return link
             link.drop()
         return None
 
-    def _write(self, link: Link, flight: Flight, data: bytes, head: bool, keep_bytes: int) -> None:
+    def _write(self, link: Link, flight: Flight, data: bytes, head: bool, reading: Reading) -> None:
         flight.link, flight.on_wire = link, True
-        link.begin(flight, data, head, keep_bytes)
+        link.begin(flight, data, head, reading)
 
     def _settle(self, flight: Flight) -> bool:
         """Take a flight out of the books; False if it was out already."""
@@ -208,7 +209,7 @@ class Sender:
             self.counters.reused += 1
             self._write_waiting(link, flight)
         else:
-            link.idle, link.idle_since_s = True, self._monotonic()
+            link.idle_since_s = self._monotonic()
             self._idle.append(link)
 
     def lost(self, link: Link, token: Any) -> None:
@@ -226,7 +227,7 @@ class Sender:
 
     def _write_waiting(self, link: Link, flight: Flight) -> None:
         data, flight.data = flight.data, b""
-        self._write(link, flight, data, flight.head, flight.keep_bytes)
+        self._write(link, flight, data, flight.head, flight.reading)
         self._on_wire(flight)
 
     def _start_opening(self) -> None:

@@ -66,21 +66,27 @@ class FileTimer:
     def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
         self._loop, self._wake = loop, wake
         self._settime, self._file = _open_timer()
+        self._cleared = False
         loop.add_reader(self._file, self._ready)
 
     def _ready(self) -> None:
-        try:
-            os.read(self._file, 8)
-        except BlockingIOError:  # armed again between the wake-up and this read
-            return
+        # Setting the timer makes it unreadable, so nearly every wake-up saves the read, a system call.
+        self._cleared = False
         self._wake()
+        if not self._cleared and self._file >= 0:
+            try:
+                os.read(self._file, 8)
+            except BlockingIOError:
+                return
 
     def arm(self, at_s: float) -> None:
         """See `Timer`."""
+        self._cleared = True
         self._settime(self._file, max(1, int(at_s * _NANOS_PER_S)))  # 0 would disarm
 
     def disarm(self) -> None:
         """See `Timer`."""
+        self._cleared = True
         self._settime(self._file, 0)
 
     def close(self) -> None:

@@ -1,0 +1,174 @@
+"""Worker processes: spawned before gRPC is touched, ended with their parent, shut down in two stages.
+
+Forked children of a process that used grpc.aio never answer (tried), so children are spawned and import gRPC
+themselves. Each runs one event loop, on uvloop where it is installed.
+"""
+
+import asyncio
+import ctypes
+import dataclasses
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from burstline.workers.settings import AgentSettings
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
+_KILL_AFTER_S = 12.0
+"""The agent drains for at most 8 s; what has not ended by then is killed."""
+
+
+class WorkerProcesses:
+    """Some worker processes of this one.
+
+    Args:
+        settings: of each; `metrics_port`, unless 0 or None, is counted up from the first to the last.
+        count: how many, >= 1.
+    """
+
+    def __init__(self, settings: AgentSettings, count: int) -> None:
+        self._settings, self._count = settings, count
+        self._processes: list[BaseProcess] = []
+        self._lifeline: Connection | None = None
+
+    @property
+    def processes(self) -> tuple[BaseProcess, ...]:
+        """Those that were started."""
+        return tuple(self._processes)
+
+    def start(self) -> None:
+        """Start them; they attach on their own."""
+        context = multiprocessing.get_context("spawn")
+        theirs, self._lifeline = context.Pipe(duplex=False)
+        for index in range(self._count):
+            port = self._settings.metrics_port
+            settings = dataclasses.replace(self._settings, metrics_port=port + index if port else port)
+            process = context.Process(
+                target=_child, args=(settings, theirs, os.getpid()), name=f"burstline worker {index}"
+            )
+            process.start()
+            self._processes.append(process)
+        theirs.close()
+
+    def terminate(self) -> None:
+        """Ask them to drain and end; a second call makes them end at once."""
+        for process in self._processes:
+            if process.is_alive():
+                process.terminate()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for them; return whether all have ended."""
+        end_s = None if timeout_s is None else time.monotonic() + timeout_s
+        for process in self._processes:
+            process.join(None if end_s is None else max(0.0, end_s - time.monotonic()))
+        return not any(process.is_alive() for process in self._processes)
+
+    def close(self) -> int:
+        """End them, by force if they do not within a bound; return the highest exit code."""
+        self.terminate()
+        if not self.join(_KILL_AFTER_S):
+            for process in self._processes:
+                process.kill()
+            self.join()
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
+        return max((process.exitcode or 0 for process in self._processes), default=0)
+
+
+def run_worker_processes(settings: AgentSettings, count: int) -> int:
+    """Run `count` workers until they end or a signal comes; for `burstline work`.
+
+    The first SIGINT or SIGTERM stops sending and drains within 8 s, the second ends at once.
+
+    Returns:
+        An exit code: 0, 1 if a worker was refused, or 130 or 143 after a signal.
+    """
+    if count == 1:
+        return run_one(settings)
+    workers = WorkerProcesses(settings, count)
+    seen: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        seen.append(number)
+        workers.terminate()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        workers.start()
+        while not workers.join(0.2):
+            if any(process.exitcode for process in workers.processes):  # one was refused: so will be the others
+                break
+        code = workers.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 + seen[0] if seen else code
+
+
+def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> int:
+    """Run one worker in this process until it ends or a signal comes; see `run_worker_processes`."""
+    from burstline.workers.agent import run_agent
+    from burstline.workers.errors import Refused
+
+    async def main() -> int:
+        stop = asyncio.Event()
+        seen: list[int] = []
+
+        def on_signal(number: int) -> None:
+            if seen:
+                os._exit(128 + number)
+            seen.append(number)
+            stop.set()
+
+        loop = asyncio.get_running_loop()
+        for number in signals:
+            loop.add_signal_handler(number, on_signal, number)
+        try:
+            await run_agent(settings, stop)
+        except Refused as error:
+            sys.stderr.write(f"burstline work: {error}\n")
+            return 1
+        return 128 + seen[0] if seen else 0
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+def _child(settings: AgentSettings, lifeline: Connection, parent: int) -> None:
+    """A worker process's main function."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent passes it on
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True, name="lifeline").start()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    code = run_one(settings, (signal.SIGTERM,))
+    sys.stderr.flush()
+    os._exit(0 if code > 128 else code)  # a drained child is no error; skip gRPC's slow teardown
+
+
+def _end_with(lifeline: Connection) -> None:
+    """Wait for the other end of the pipe to close, which its process's death does; then end within the bound."""
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_KILL_AFTER_S)
+        os._exit(1)
