@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 from burstline.emulator.answers import Answer
@@ -17,15 +17,16 @@ CONTROL_PREFIX = b"/_burstline/"
 def stats(desk: FrontDesk) -> dict[str, Any]:
     """Return all numbers since the start or the last reset, as a JSON document.
 
-    Times are in seconds, numbers nobody knows yet are null. `requests`: what came in from outside, and
-    `requests.preflight` apart from all others. `account`: the quotas' view, which includes preflight requests and other
-    traffic. `lateness` and `loop_lag`: see `Lateness`; `target_limited` when the p99 of either is above 2 ms;
-    `late_seconds`: whole seconds since the start of which the same is true.
+    Times are in seconds, numbers nobody knows yet are null. `cpu_s`: CPU time this process used. `requests`: what came
+    in from outside, and `requests.preflight` apart from all others. `account`: the quotas' view, which includes
+    preflight requests and other traffic. `lateness` and `loop_lag`: see `Lateness`; `target_limited` when the p99 of
+    either is above 2 ms; `late_seconds`: whole seconds since the start of which the same is true.
     """
     counts, use = desk.counts, desk.admission.use()
     return {
         "front": desk.settings.front.value,
         "elapsed_s": monotonic() - counts.started_s,
+        "cpu_s": process_time() - counts.started_cpu_s,
         "requests": {
             "received": counts.received,
             "by_run": dict(counts.runs),

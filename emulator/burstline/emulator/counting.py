@@ -24,6 +24,7 @@ class Counts:
     Attributes:
         log_count: most log entries kept; 0 keeps none.
         started_s: when counting began, seconds on the emulator's clock.
+        started_cpu_s: CPU time this process had used by then, seconds.
         received: requests, but control calls, preflight ones and bad ones.
         preflight: preflight requests.
         bad: connections closed because what came was no HTTP.
@@ -44,6 +45,7 @@ class Counts:
 
     log_count: int = 0
     started_s: float = 0.0
+    started_cpu_s: float = 0.0
     received: int = 0
     preflight: int = 0
     bad: int = 0

@@ -5,7 +5,7 @@ virtual time that follows the real clock, and lateness is what lies between the 
 """
 
 from random import Random
-from time import monotonic
+from time import monotonic, process_time
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class FrontDesk:
     def reset(self) -> None:
         """Start over: all numbers at 0, buckets full, no environments but provisioned ones."""
         settings = self.settings
-        self.counts = Counts(settings.log_count if settings.log else 0, monotonic())
+        self.counts = Counts(settings.log_count if settings.log else 0, monotonic(), process_time())
         self.admission = Admission(self._account, settings.seed, noise_ratio=settings.noise_ratio)
 
     def function(self, name: str) -> Function:

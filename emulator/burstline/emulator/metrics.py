@@ -46,6 +46,11 @@ class _Collector(Collector):
             "lateness", "Answers written after the instant they were meant for.", counts.lateness.summary()
         )
         yield from _lateness("loop_lag", "Timers noticed after they were due.", counts.loop_lag.summary())
+        yield _counter(
+            "late_seconds",
+            "Whole seconds in which more than 1 % was late by over 2 ms.",
+            len(counts.late_seconds.found),
+        )
         yield _gauge("target_limited", "1 when the emulator is too late to blame a quota.", int(counts.target_limited))
 
 
