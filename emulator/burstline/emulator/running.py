@@ -168,6 +168,8 @@ async def _run_until_signal(account: Account, settings: EmulatorSettings, on_rea
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    # What the collection made late is noticed before counting starts.
+    await asyncio.sleep(0.02)
     running.reset()
     on_ready(running.url)
     await stopped.wait()

@@ -5,9 +5,12 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
 import pytest
 from burstline.core.load.plan import Front
+from burstline.core.quota.admission import Call
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime
+from burstline.core.quota.replay import LAYER_CODES, replay
 from burstline.emulator import front as front_module
 from burstline.emulator.answers import Answer
 from burstline.emulator.exchange import Exchange
@@ -227,3 +230,19 @@ def test_traffic_of_others_takes_concurrency_but_is_no_request(make: Make, monke
     assert 1776 < use.admitted_count < 2224
     assert use.functions["f"].peak_concurrency > 10
     assert it.desk.counts.received == 0
+
+
+def test_the_emulator_answers_as_the_replay_foretells(make: Make) -> None:
+    """Random arrivals into a bucket and a concurrency cap, with cold starts: request by request the same."""
+    arrivals = np.sort(np.random.default_rng(7).uniform(0, 10, 2_000))
+    account = replace(ACCOUNT, gateway=Bucket(150, 30), concurrency=16)
+    foretold = replay(account, arrivals, np.full(2_000, 0.1), calls=(Call("f"),))
+    it = make(account, replace(PLAIN, log=True))
+    for number, at_s in enumerate(arrivals.tolist()):
+        it.clock.move_to(at_s)
+        it.ask(x_burstline_n=str(number))
+    it.clock.move_to(20.0)
+    status = {0: 200, LAYER_CODES[Layer.ACCOUNT_GATEWAY]: 429, LAYER_CODES[Layer.ACCOUNT_CONCURRENCY]: 503}
+    expected = {str(number): status[code] for number, code in enumerate(foretold.layers.tolist())}
+    assert {number: got for _, _, number, got in it.desk.counts.log} == expected
+    assert set(expected.values()) == {200, 429, 503}
