@@ -23,6 +23,7 @@ CHUNK_BYTES = 512 * 1024
 """Pieces of an upload (run_service.proto)."""
 
 CALL_TIMEOUT_S = 20.0
+UPLOAD_TIMEOUT_S = 300.0
 RETRY_AFTER_S = (0.1, 0.3, 0.6)
 """Waits between the attempts of a call that met UNAVAILABLE."""
 
@@ -122,28 +123,20 @@ class Connection:
         """
         content = await asyncio.to_thread(file.path.read_bytes)
 
-        def pieces() -> AsyncIterator[runs.UploadRequest]:
-            async def each() -> AsyncIterator[runs.UploadRequest]:
-                for start in range(0, max(1, len(content)), CHUNK_BYTES):
-                    yield runs.UploadRequest(content=content[start : start + CHUNK_BYTES])
+        async def pieces() -> AsyncIterator[runs.UploadRequest]:
+            for start in range(0, max(1, len(content)), CHUNK_BYTES):
+                yield runs.UploadRequest(content=content[start : start + CHUNK_BYTES])
 
-            return each()
-
-        for wait_s in (*RETRY_AFTER_S, None):
-            try:
-                answer = await self._data.Upload(pieces(), timeout=300, metadata=self._metadata)
-                break
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
-                    raise from_rpc(error, self._server) from error
-                await asyncio.sleep(wait_s)
+        answer: runs.UploadResponse = await self._call(self._data.Upload, pieces, timeout_s=UPLOAD_TIMEOUT_S)
         if answer.sha256 != file.sha256:
             raise ServerFailed(f"{file.path} changed while it was read: run the command again")
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _call(self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Call until it works; `request` is a message, or makes the messages of a stream anew for each attempt."""
         for wait_s in (*RETRY_AFTER_S, None):
             try:
-                return await method(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+                sent = request() if callable(request) else request
+                return await method(sent, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
                     raise from_rpc(error, self._server) from error

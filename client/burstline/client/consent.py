@@ -31,8 +31,8 @@ def question(host: str, ahead: Preview) -> str:
     users = " plus what its users send" if ahead.closed else ""
     cost = "not known" if ahead.cost_usd is None else f"about ${ahead.cost_usd:.2f} at list prices"
     return (
-        f"This plan sends {count_text(ahead.request_count)} requests{users} to {host} in {span_text(ahead.duration_s)}, "
-        f"up to {rate_text(ahead.peak_per_s)}; estimated cost: {cost}. Go on?"
+        f"This plan sends {count_text(ahead.request_count)} requests{users} to {host} "
+        f"in {span_text(ahead.duration_s)}, up to {rate_text(ahead.peak_per_s)}; estimated cost: {cost}. Go on?"
     )
 
 

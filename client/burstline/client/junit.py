@@ -26,4 +26,5 @@ def junit_xml(report: dict[str, Any]) -> bytes:
         case = ElementTree.SubElement(suite, "testcase", classname="burstline", name=name)
         if not passed:
             ElementTree.SubElement(case, "failure", message=message)
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="utf-8") + b"\n"
+    text: str = ElementTree.tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()

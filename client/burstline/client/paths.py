@@ -15,3 +15,8 @@ def local_store() -> str:
 def known_hosts_file() -> Path:
     """Return the file with the hosts that the user agreed to send to, one a line; its folder is made."""
     return user_config_path(APP, appauthor=False, ensure_exists=True) / "hosts"
+
+
+def server_store() -> str:
+    """Return the URL of the store of `burstline serve`; its folder is made."""
+    return f"sqlite:///{user_data_path(APP, appauthor=False, ensure_exists=True) / 'server.db'}"

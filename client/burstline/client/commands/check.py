@@ -24,7 +24,7 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
     """
     from burstline.client.plans import load_plan
     from burstline.client.preview import preview
-    from burstline.client.wording import count_text, plural, rate_text, span_text
+    from burstline.client.wording import plural, rate_text, span_text
     from burstline.wire.account import account_from_proto
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
@@ -40,7 +40,5 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
         else f"{plural(len(loaded.record.load), 'phase')}, {span_text(ahead.duration_s)}, all requests by users"
     )
     if ahead.cost_usd is not None:
-        click.echo(
-            f"estimated cost: ${ahead.cost_usd:.2f} at list prices of us-east-1 for {count_text(ahead.request_count)}"
-        )
+        click.echo(f"estimated cost: ${ahead.cost_usd:.2f} at list prices of us-east-1")
     return 0

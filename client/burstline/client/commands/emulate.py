@@ -1,0 +1,51 @@
+"""`burstline emulate`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import FILE, with_parent
+
+EPILOG = """\b
+Examples:
+  burstline emulate --account account.yaml
+  burstline emulate --account account.yaml --front http --listen 127.0.0.1:8080
+
+The account file may have a section `emulator:` with front, stage, routes, api_keys,
+round_trip and seed: docs/plan.md has them all. Counts are at /_burstline/stats."""
+
+
+@click.command("emulate", epilog=EPILOG)
+@click.option("--account", required=True, type=FILE, metavar="FILE", help="Quotas and functions to play.")
+@click.option("--listen", default="127.0.0.1:7462", show_default=True, metavar="HOST:PORT", help="Port 0: a free one.")
+@click.option(
+    "--front",
+    type=click.Choice(["rest", "http", "function_url", "alb", "lambda", "plain"]),
+    help="The entry point to play, in place of the account file's.",
+)
+@with_parent
+def command(account: Path, listen: str, front: str | None, with_parent: bool) -> int:
+    """Run a practice AWS on this machine: a front with Lambda behind it that throttles as the real one does.
+
+    Ends with Ctrl-C.
+    """
+    from burstline.client.children import LISTENING, end_with_parent
+    from burstline.client.errors import ClientError, UsageError
+    from burstline.client.practice import load_practice
+    from burstline.emulator.running import run_emulator
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f'--listen: found "{listen}"; allowed: HOST:PORT, such as 127.0.0.1:7462')
+    quotas, settings = load_practice(account, host=host.strip("[]"), port=int(port), front=front)
+    if with_parent:
+        end_with_parent()
+    try:
+        run_emulator(quotas, settings, lambda url: click.echo(f"{LISTENING}{url}"))
+    except ValueError as error:
+        raise UsageError(f"{account}: {error}") from error
+    except OSError as error:
+        raise ClientError(
+            f"cannot listen on {listen}: {error.strerror or error}; choose another address with --listen"
+        ) from error
+    return 0

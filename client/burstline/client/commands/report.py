@@ -1,0 +1,50 @@
+"""`burstline report RUN`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import FILE, access_options
+
+EPILOG = """\b
+Examples:
+  burstline report last --json report.json
+  burstline report last --json - | jq .advice
+
+Without --server, the runs that this machine made without a server."""
+
+
+@click.command("report", epilog=EPILOG)
+@click.argument("run")
+@access_options(None)
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - is standard output.")
+@click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write verdict and thresholds as JUnit XML.")
+def command(
+    run: str,
+    server: str | None,
+    token: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    json_file: Path | None,
+    junit_file: Path | None,
+) -> int:
+    """Write the report of RUN (an id, the beginning of one, or `last`) to files."""
+    import asyncio
+
+    from burstline.client.connection import Access, find_run
+    from burstline.client.errors import UsageError
+    from burstline.client.outcome import check_writable, fetch_report, write_report
+    from burstline.client.stored import looking
+
+    if json_file is None and junit_file is None:
+        raise UsageError("say where to: --json FILE, --junit FILE, or both")
+    check_writable(json_file, junit_file)
+
+    async def write() -> int:
+        async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
+            report = await fetch_report(connection, await find_run(connection, run))
+        write_report(report, json_file=json_file, junit_file=junit_file)
+        return 0
+
+    return asyncio.run(write())

@@ -1,0 +1,102 @@
+"""`burstline run PLAN`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from burstline.client.options import FILE, access_options
+
+if TYPE_CHECKING:
+    from burstline.client.plans import LoadedPlan
+    from burstline.client.running import RunOptions
+
+EPILOG = """\b
+Examples:
+  burstline run plan.yaml
+  burstline run plan.yaml --target http://127.0.0.1:7462/prod --json report.json
+  burstline run plan.yaml --set load.0.rate=500 --set requests.quote.weight=2
+  burstline run plan.yaml --server 10.0.0.5:7460 --junit result.xml --quiet
+
+\b
+Exit codes: 0 passed, 1 could not run, 2 wrong usage or plan, 3 a quota
+throttled, 4 this generator was the limit, 5 incomplete, 6 aborted,
+99 a threshold failed, 130 Ctrl-C, 143 SIGTERM."""
+
+
+@click.command("run", epilog=EPILOG)
+@click.argument("plan", type=FILE)
+@access_options(None)
+@click.option("--target", metavar="URL", help="Target, in place of the plan's.")
+@click.option("--account", type=FILE, metavar="FILE", help="Declared quotas, in place of the plan's account.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change one field; may be repeated.")
+@click.option("--workers", type=click.IntRange(1, 1000), help="Worker processes, or most workers of --server.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - is standard output.")
+@click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write verdict and thresholds as JUnit XML.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the verdict.")
+@click.option("--yes", is_flag=True, help="Agree to send to a host that was not used before.")
+def command(
+    plan: Path,
+    server: str | None,
+    token: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    target: str | None,
+    account: Path | None,
+    settings: tuple[str, ...],
+    workers: int | None,
+    json_file: Path | None,
+    junit_file: Path | None,
+    quiet: bool,
+    yes: bool,
+) -> int:
+    """Run PLAN: show progress, then the report with the verdict, the binding quota and advice.
+
+    Without --server, this command brings its own server and workers along. The first Ctrl-C stops the run and
+    reports what was sent; the second leaves at once.
+    """
+    import asyncio
+
+    from burstline.client.connection import Access
+    from burstline.client.outcome import check_writable
+    from burstline.client.paths import local_store
+    from burstline.client.plans import load_plan
+    from burstline.client.running import RunOptions
+
+    loaded = load_plan(plan, settings=settings, target=target, account=account)
+    check_writable(json_file, junit_file)
+    for note in loaded.notes if not quiet else ():
+        click.echo(f"note: {note}", err=True)
+    if server is None:
+        _ask(loaded, yes)
+    access = Access(server, token, ca, cert, key) if server is not None else None
+    store = local_store() if server is None else ""
+    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet)
+    return asyncio.run(_run(loaded, options))
+
+
+def _ask(loaded: "LoadedPlan", yes: bool) -> None:
+    from burstline.client.consent import obtain_consent
+    from burstline.client.paths import known_hosts_file
+    from burstline.client.preview import preview
+    from burstline.wire.account import account_from_proto
+
+    ahead = preview(loaded.record, account_from_proto(loaded.account))
+    obtain_consent(
+        loaded.message.target.url,
+        ahead,
+        yes=yes,
+        known=known_hosts_file(),
+        ask=lambda question: click.confirm(question, err=True),
+    )
+
+
+async def _run(loaded: "LoadedPlan", options: "RunOptions") -> int:
+    from rich.console import Console
+
+    from burstline.client.children import Children
+    from burstline.client.running import run_plan
+
+    async with Children() as children:
+        return await run_plan(loaded, options, children, Console(), Console(stderr=True))

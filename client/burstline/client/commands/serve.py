@@ -1,0 +1,78 @@
+"""`burstline serve`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import EXISTING, with_parent
+
+EPILOG = """\b
+Examples:
+  burstline serve
+  burstline serve --listen 0.0.0.0:7460 --allow api.example.com
+  burstline serve --store postgresql://burstline@db/burstline
+
+\b
+Then, on this or another machine:
+  burstline work --server HOST:7460 --processes 2
+  burstline run plan.yaml --server HOST:7460"""
+
+
+@click.command("serve", epilog=EPILOG)
+@click.option("--listen", default="127.0.0.1:7460", show_default=True, metavar="HOST:PORT", help="gRPC services.")
+@click.option("--http", default="127.0.0.1:7461", show_default=True, metavar="HOST:PORT", help='Metrics; "" is off.')
+@click.option(
+    "--store",
+    envvar="BURSTLINE_STORE",
+    metavar="URL",
+    help="sqlite:///path or postgresql://... [env: BURSTLINE_STORE; default: a file in your data folder].",
+)
+@click.option("--allow", multiple=True, metavar="HOST", help="A host plans may target; may be repeated.")
+@click.option("--server-id", default="", help="Identity by which a restarted server finds its runs.")
+@click.option("--cert", type=EXISTING, help="Certificate chain, PEM: turns TLS on.")
+@click.option("--key", type=EXISTING, help="Its key, PEM.")
+@click.option("--client-ca", type=EXISTING, help="Authority of client certificates, PEM: mutual TLS.")
+@with_parent
+def command(
+    listen: str,
+    http: str,
+    store: str | None,
+    allow: tuple[str, ...],
+    server_id: str,
+    cert: Path | None,
+    key: Path | None,
+    client_ca: Path | None,
+    with_parent: bool,
+) -> int:
+    """Run a server: it keeps runs, hands their load to workers, judges them, and serves /metrics.
+
+    Plans may target this machine and the hosts of --allow, or of the variable BURSTLINE_ALLOW (separated by
+    commas). Tokens come from BURSTLINE_TOKENS as role=secret, separated by commas; the roles are viewer, runner
+    and admin. Ends with Ctrl-C; runs under way go on when it is started again.
+    """
+    import asyncio
+    import os
+
+    from burstline.client.children import end_with_parent
+    from burstline.client.errors import UsageError
+    from burstline.client.paths import server_store
+    from burstline.client.serving import serve_until_signal, tokens_from
+    from burstline.server.settings import ServerSettings, Tls
+
+    if (cert is None) != (key is None):
+        raise UsageError("--cert and --key go together")
+    if client_ca is not None and cert is None:
+        raise UsageError("--client-ca needs --cert and --key")
+    hosts = (*allow, *(host.strip() for host in os.environ.get("BURSTLINE_ALLOW", "").split(",") if host.strip()))
+    settings = ServerSettings(
+        listen=listen,
+        http=http,
+        store=store or server_store(),
+        allow=hosts,
+        tokens=tokens_from(os.environ.get("BURSTLINE_TOKENS", "")),
+        tls=Tls(cert, key, client_ca) if cert is not None and key is not None else None,
+        server_id=server_id,
+    )
+    if with_parent:
+        end_with_parent()
+    return asyncio.run(serve_until_signal(settings))

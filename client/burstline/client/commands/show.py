@@ -1,0 +1,36 @@
+"""`burstline show RUN`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import access_options
+
+EPILOG = """\b
+Examples:
+  burstline show last
+  burstline show 3f2a --server 10.0.0.5:7460
+
+Without --server, the runs that this machine made without a server."""
+
+
+@click.command("show", epilog=EPILOG)
+@click.argument("run")
+@access_options(None)
+def command(run: str, server: str | None, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:
+    """Print the report of RUN: an id, the beginning of one, or `last`."""
+    import asyncio
+
+    from rich.console import Console
+
+    from burstline.client.connection import Access, find_run
+    from burstline.client.outcome import fetch_report, print_report
+    from burstline.client.stored import looking
+
+    async def show() -> int:
+        async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
+            report = await fetch_report(connection, await find_run(connection, run))
+        print_report(report, Console(), quiet=False)
+        return 0
+
+    return asyncio.run(show())

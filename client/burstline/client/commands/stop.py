@@ -1,0 +1,37 @@
+"""`burstline stop RUN`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import DEFAULT_SERVER, access_options
+
+
+@click.command("stop", epilog="A run without a server is stopped with Ctrl-C where it runs.")
+@click.argument("run")
+@access_options(DEFAULT_SERVER)
+def command(run: str, server: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:
+    """Stop RUN: an id, the beginning of one, or `last`. What was sent is settled and reported."""
+    import asyncio
+
+    from burstline.client.connection import Access, connect, find_run
+    from burstline.client.wording import plural
+
+    async def stop() -> int:
+        async with connect(Access(server, token, ca, cert, key)) as connection:
+            found = await find_run(connection, run)
+            answer = await connection.stop_run(found.name)
+        name = found.name.removeprefix("runs/")
+        if answer.unreachable_worker_count:
+            click.echo(
+                f"{name}: {plural(answer.stopped_worker_count, 'worker')} stopped, "
+                f"{answer.unreachable_worker_count} cannot be reached and stop when their lease ends, "
+                f"at {answer.stop_time.ToDatetime():%H:%M:%S} UTC"
+            )
+        elif answer.stopped_worker_count:
+            click.echo(f"{name}: stopped on {plural(answer.stopped_worker_count, 'worker')}")
+        else:
+            click.echo(f"{name}: nothing to stop")
+        return 0
+
+    return asyncio.run(stop())

@@ -1,0 +1,30 @@
+"""`burstline workers`."""
+
+from pathlib import Path
+
+import click
+
+from burstline.client.options import DEFAULT_SERVER, access_options
+
+
+@click.command("workers")
+@access_options(DEFAULT_SERVER)
+def command(server: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:
+    """List the workers attached to a server."""
+    import asyncio
+
+    from rich.console import Console
+
+    from burstline.client.connection import Access, connect
+    from burstline.client.listing import workers_table
+
+    async def list_them() -> int:
+        async with connect(Access(server, token, ca, cert, key)) as connection:
+            attached = await connection.list_workers()
+        if attached:
+            Console().print(workers_table(attached))
+        else:
+            click.echo(f"no worker is attached; start one with: burstline work --server {server}")
+        return 0
+
+    return asyncio.run(list_them())

@@ -1,0 +1,45 @@
+"""A server inside this process with worker processes beside it, for the length of one run."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from burstline.client.children import Children
+from burstline.client.connection import Access
+from burstline.client.errors import ClientError
+from burstline.server.app import running
+from burstline.server.errors import CannotStart
+from burstline.server.settings import ServerSettings
+
+
+def default_workers() -> int:
+    """Return how many worker processes an embedded run has: 2, or 1 on a machine with one core."""
+    return min(2, os.cpu_count() or 1)
+
+
+@asynccontextmanager
+async def embedded_server(store: str, *, allow: tuple[str, ...] = (), http: str = "") -> AsyncIterator[Access]:
+    """Run a server on a free port of this machine for the length of the block.
+
+    Args:
+        store: SQLAlchemy URL.
+        allow: hosts that plans may target besides loopback.
+        http: host:port of its HTTP pages; "" leaves them out.
+
+    Raises:
+        ClientError: it cannot start; says why and what to do.
+    """
+    settings = ServerSettings(listen="127.0.0.1:0", http=http, store=store, allow=allow)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            server = await stack.enter_async_context(running(settings))
+        except CannotStart as error:
+            raise ClientError(error.message) from error
+        yield Access(server.grpc_address)
+
+
+async def start_workers(children: Children, access: Access, count: int) -> None:
+    """Start worker processes for a server on this machine."""
+    for _ in range(count):
+        await children.start("work", "--server", access.server)

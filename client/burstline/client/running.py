@@ -1,0 +1,89 @@
+"""One run from the plan to the exit code, on a given server or an embedded one."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from burstline.client.children import Children
+from burstline.client.connection import Access, Connection, connect
+from burstline.client.consent import host_of, is_loopback
+from burstline.client.following import follow
+from burstline.client.outcome import fetch_report, print_report, verdict_code, write_report
+from burstline.client.plans import LoadedPlan
+from burstline.client.progress import progress_view
+from burstline.client.signals import stop_signals
+from burstline.v1 import resources_pb2 as v1
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `run` was asked for.
+
+    Attributes:
+        access: the server; None is an embedded one.
+        workers: most workers to use; for an embedded server, the processes to start. 0: all, or the default.
+        store: the embedded server's store.
+        json_file: where the report goes as JSON; "-" is standard output.
+        junit_file: where it goes as JUnit XML.
+        quiet: print nothing but the verdict.
+    """
+
+    access: Access | None
+    workers: int
+    store: str
+    json_file: Path | None = None
+    junit_file: Path | None = None
+    quiet: bool = False
+
+
+async def run_plan(loaded: LoadedPlan, options: RunOptions, children: Children, out: Console, err: Console) -> int:
+    """Run a plan and return the exit code.
+
+    Raises:
+        ClientError: it could not be run.
+    """
+    with stop_signals(children.kill) as asked:
+        async with server_for(loaded, options, children) as access, connect(access) as connection:
+            run = await submit(connection, loaded, options.workers if options.access else 0)
+            number = run.name.removeprefix("runs/")
+            with progress_view(err, quiet=options.quiet) as view:
+                view.say(f"run {number}: {loaded.message.name} -> {loaded.message.target.url}")
+                last = await follow(connection, run.name, view, asked, stops_run=True)
+            ended = last.run if last is not None else await connection.get_run(run.name)
+            report = await fetch_report(connection, ended)
+        if str(options.json_file) != "-":
+            print_report(report, out, quiet=options.quiet)
+        write_report(report, json_file=options.json_file, junit_file=options.junit_file)
+        if not options.quiet and options.json_file is None:
+            server = f" --server {options.access.server}" if options.access else ""
+            err.print(f"kept: burstline report {number}{server} --json FILE", markup=False, highlight=False)
+        return verdict_code(report, asked.exit_code)
+
+
+@asynccontextmanager
+async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children) -> AsyncIterator[Access]:
+    """Give the server that was named, or an embedded one with workers."""
+    if options.access is not None:
+        yield options.access
+        return
+    from burstline.client.embedded import default_workers, embedded_server, start_workers
+
+    host = host_of(loaded.message.target.url)
+    allow = () if is_loopback(host) else (host,)
+    async with contextlib.AsyncExitStack() as stack:
+        access = await stack.enter_async_context(embedded_server(options.store, allow=allow))
+        stack.push_async_callback(children.stop)
+        await start_workers(children, access, options.workers or default_workers())
+        yield access
+
+
+async def submit(connection: Connection, loaded: LoadedPlan, worker_count: int) -> v1.Run:
+    """Upload a plan's files and start its run."""
+    run = v1.Run(plan=loaded.message, account=loaded.account, worker_count=worker_count)
+    for file in loaded.files:
+        await connection.upload(file)
+    return await connection.create_run(run)

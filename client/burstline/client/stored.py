@@ -1,0 +1,20 @@
+"""Connections for looking at runs: to a server, or to an embedded one over the store of earlier embedded runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from burstline.client.connection import Access, Connection, connect
+from burstline.client.paths import local_store
+
+
+@asynccontextmanager
+async def looking(access: Access | None) -> AsyncIterator[Connection]:
+    """Give a connection to a server; None is the store of embedded runs on this machine."""
+    if access is not None:
+        async with connect(access) as connection:
+            yield connection
+        return
+    from burstline.client.embedded import embedded_server
+
+    async with embedded_server(local_store()) as local, connect(local) as connection:
+        yield connection
