@@ -100,14 +100,16 @@ class ActiveRun:
             end_nanos = min(end_nanos, self.row.start_nanos + nanos(self.schedule.duration_s + 1.0))
         return run_ledgers(self.segments, self.schedule, self.row.start_nanos, end_nanos)
 
-    def full_second(self) -> int | None:
-        """Return the newest second of run time that all living segments reported; None before the first."""
+    def full_second(self, now_nanos: int) -> int | None:
+        """Return the newest second of run time that is over and that all living segments reported; None before that."""
+        run_s = self.run_s(now_nanos)
         newest = [epoch.last_second for epoch in self.epochs() if epoch.living]
         if not newest:
             newest = [epoch.last_second for epoch in self.epochs() if epoch.last_second is not None]
-        if not newest or any(second is None for second in newest):
+        if run_s is None or not newest or any(second is None for second in newest):
             return None
-        return min(second for second in newest if second is not None)
+        full = min(int(run_s) - 1, *(second for second in newest if second is not None))
+        return full if full >= 0 else None
 
     def window_row(self, key: SegmentKey, sequence: int, body: bytes) -> WindowRow:
         """Return the row of a window of this run."""

@@ -137,6 +137,10 @@ class Dispatch:
         run.notice(
             f"{row.worker_name} ({row.hostname}, pid {row.pid}) is gone; its segment {row.segment} goes to another"
         )
+        worker = self._roster.get(row.worker_id)
+        if worker is not None and worker.link is not None:
+            # Read when it wakes up; until then its own lease has stopped it.
+            worker.link.stop(epoch.key)
         self._roster.forget(row.worker_id)
 
     def _is_free(self, segment: Segment) -> bool:
@@ -158,7 +162,7 @@ class Dispatch:
 
     async def _hand_on(self, waiting: list[Segment]) -> None:
         """Give free segments to the attached workers that hold the fewest."""
-        load = {worker.identity.worker_id: 0 for worker in self._roster.attached()}
+        load = {worker.identity.worker_id: 0 for worker in self._roster.responsive(self._clock.now_nanos())}
         if not load:
             return
         for epoch in self._run.epochs():

@@ -90,7 +90,7 @@ class Driver:
         began, first_nanos, told = clock.now_nanos(), None, False
         while not run.stop_asked.is_set():
             now = clock.now_nanos()
-            attached = self._around.roster.attached()
+            attached = self._around.roster.responsive(now)
             free = [worker for worker in attached if not self._busy.holds(worker.identity.worker_id, run.id)]
             wanted = run.row.worker_count
             if free:
@@ -203,7 +203,7 @@ class Driver:
     def _check_aborts(self) -> None:
         """Let the abort rules see every second that all workers have reported."""
         run = self._run
-        full = run.full_second()
+        full = run.full_second(self._around.clock.now_nanos())
         if full is None or run.stop_asked.is_set() or not run.plan.abort:
             return
         first = self._observed + 1 if self._observed is not None else 0
@@ -220,7 +220,7 @@ class Driver:
     def _is_hopeless(self) -> bool:
         """Whether to settle with what there is: no worker came back, or workers do not finish what they hold."""
         run, settings, now = self._run, self._around.settings, self._around.clock.now_nanos()
-        if any(epoch.living for epoch in run.epochs()) or self._around.roster.attached():
+        if any(epoch.living for epoch in run.epochs()) or self._around.roster.responsive(now):
             self._homeless_nanos = None
         else:
             self._homeless_nanos = self._homeless_nanos or now

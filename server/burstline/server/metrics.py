@@ -125,7 +125,7 @@ class RunCollector(Collector):
             name: {} for name in ("limit", "usage", "headroom", "recommended")
         }
         for run in sorted(slots.values(), key=lambda run: run.row.create_nanos):
-            known = self.reports.get(run.id) or {"limit": dict(declared_limits(run.account))}
+            known = {"limit": dict(declared_limits(run.account))} | self.reports.get(run.id, {})
             for name, rows in known.items():
                 merged[name].update(rows)
         for name, metric, text in (
@@ -172,7 +172,7 @@ def quotas_of(report: dict[str, object]) -> dict[str, dict[tuple[str, str], floa
             for name, field in fields:
                 if isinstance(entry.get(field), int | float):
                     found[name][key] = float(entry[field])
-    return found
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def exposition(collector: RunCollector) -> bytes:

@@ -14,7 +14,7 @@ def progress_of(run: ActiveRun, now_nanos: int) -> Progress:
     total = Ledger()
     for ledger in run.ledgers(now_nanos):
         total = add(total, ledger)
-    return Progress(run.run_s(now_nanos), run.full_second(), total, len(run.holders()))
+    return Progress(run.run_s(now_nanos), run.full_second(now_nanos), total, len(run.holders()))
 
 
 def outcomes_of(signatures: dict[str, int]) -> dict[str, int]:

@@ -101,8 +101,13 @@ class Roster:
         return self._workers.get(worker_id)
 
     def attached(self) -> list[Worker]:
-        """Return workers that can be reached, by capacity and then by time of joining."""
+        """Return workers with an open stream, in order of joining."""
         return [worker for worker in self._workers.values() if worker.link is not None]
+
+    def responsive(self, now_nanos: int) -> list[Worker]:
+        """Return attached workers that were heard within half a lease: those that may be given work."""
+        silent_nanos = nanos(self._settings.lease_s / 2)
+        return [worker for worker in self.attached() if now_nanos - worker.heard_nanos <= silent_nanos]
 
     def attach(self, identity: Identity, link: WorkerLink, now_nanos: int) -> Worker:
         """Note that a worker opened a stream; an older stream of the same worker is closed."""

@@ -153,8 +153,8 @@ class Runs:
             async with asyncio.timeout(self._around.settings.stop_wait_s):
                 if run.row.state is RunState.RUNNING:
                     await run.stop_sent.wait()
-                while any(epoch.living for epoch in living) and not run.ended.is_set():
-                    await asyncio.sleep(0.02)  # noqa: ASYNC110  # two things end it, each with its own event
+                while any(epoch.living for epoch in living) and not run.ended.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)  # two things end it, each with its own event
         except TimeoutError:
             return
 

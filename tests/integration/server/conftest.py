@@ -1,0 +1,309 @@
+"""A server on free ports, and a worker that speaks the protocol and pretends to send."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from burstline.core.load.plan import Plan
+from burstline.core.load.schedule import Schedule, Stripe
+from burstline.core.load.window import AnswerKey, Bin, Latency, LatencyKey, Load, Window
+from burstline.server.app import RunningServer, running
+from burstline.server.clock import SystemClock
+from burstline.server.judging import RunRecord
+from burstline.server.settings import ServerSettings
+from burstline.v1 import resources_pb2 as v1
+from burstline.v1 import run_service_pb2 as wire
+from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
+from burstline.v1 import worker_service_pb2 as worker_wire
+from burstline.wire.plan import plan_from_proto
+from burstline.wire.window import window_to_proto
+
+STEP_S = 0.1
+
+
+def summary(record: RunRecord) -> dict[str, Any]:
+    """A judge that says what the server handed over, so that tests read it from the report."""
+    ledger = record.ledger
+    sent = sum(load.sent for load in record.totals.loads.values())
+    return {
+        "verdict": "passed",
+        "ledger": {
+            name: getattr(ledger, name)
+            for name in ("scheduled", "not_due", "due", "sent", "unsent", "lost", "in_flight", "orphaned", "preflight")
+        },
+        "phases": [ledger.due for ledger in record.ledgers_by_phase],
+        "totals_sent": sent,
+        "imbalances": ledger.imbalances(),
+        "workers": [[worker.name, list(worker.segments), worker.lost] for worker in record.workers],
+        "stopped_by": record.stopped_by,
+        "notes": list(record.notes),
+        "duration_s": record.duration_s,
+    }
+
+
+class FakeWorker:
+    """A worker without a network: everything due is sent and answered with `signature` at once."""
+
+    def __init__(self, address: str, *, version: str = "0.1.0", token: str = "", signature: str = "plain.ok") -> None:
+        self.address, self.version, self.signature = address, version, signature
+        self.worker_id = str(uuid.uuid4())
+        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self.preflight_status = 200
+        self.ready_problem = ""
+        self.acks: list[tuple[int, int, int]] = []
+        self.assigned: list[worker_wire.Assign] = []
+        self.kept: dict[tuple[str, int, int], tuple[worker_wire.SegmentKey, Stripe, int]] = {}
+        self.unacknowledged: dict[tuple[str, int, int, int], worker_wire.AttachRequest] = {}
+        self.sent_count = 0
+        self.silent = False
+        self.twice = False
+        self.attached = asyncio.Event()
+        self.stopped: set[tuple[str, int, int]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._outbox: asyncio.Queue[worker_wire.AttachRequest] = asyncio.Queue()
+        self._offset_nanos = 0
+        self._plan: dict[str, Plan] = {}
+        self._clock = SystemClock()
+        self._channel: grpc.aio.Channel | None = None
+        self._call: Any = None
+
+    async def attach(self) -> None:
+        """Open the stream and say hello; returns after `Welcome`."""
+        self._channel = grpc.aio.insecure_channel(self.address)
+        self._outbox = asyncio.Queue()
+        hello = worker_wire.Hello(
+            worker_id=self.worker_id, version=self.version, hostname="fake", pid=1,
+            segments=[key for key, _, _ in self.kept.values()],
+        )  # fmt: skip
+        self._outbox.put_nowait(worker_wire.AttachRequest(hello=hello))
+        for message in self.unacknowledged.values():
+            self._outbox.put_nowait(message)
+        self._call = worker_service_pb2_grpc.WorkerServiceStub(self._channel).Attach(
+            self._requests(), metadata=self.metadata
+        )
+        first = await self._call.read()
+        assert first is not grpc.aio.EOF
+        self.welcome = first.welcome
+        self.attached.set()
+        self._tasks += [asyncio.create_task(self._read()), asyncio.create_task(self._beat())]
+
+    async def _requests(self) -> AsyncIterator[worker_wire.AttachRequest]:
+        while True:
+            yield await self._outbox.get()
+
+    async def _beat(self) -> None:
+        while True:
+            if not self.silent:
+                beat = worker_wire.Heartbeat(sent_nanos=self._clock.now_nanos())
+                self._outbox.put_nowait(worker_wire.AttachRequest(heartbeat=beat))
+            await asyncio.sleep(0.1)
+
+    async def _read(self) -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
+            while (message := await self._call.read()) is not grpc.aio.EOF:
+                self._handle(message)
+
+    def _handle(self, message: worker_wire.AttachResponse) -> None:
+        match message.WhichOneof("message"):
+            case "preflight":
+                answers = [
+                    worker_wire.PreflightReport.Answer(
+                        request=r.name, status=self.preflight_status, problem="p" if not self.preflight_status else ""
+                    )
+                    for r in message.preflight.plan.requests
+                ]
+                report = worker_wire.PreflightReport(
+                    run=message.preflight.run, answers=answers, sent_count=len(answers)
+                )
+                self._outbox.put_nowait(worker_wire.AttachRequest(preflight=report))
+            case "assign":
+                self.assigned.append(message.assign)
+                self._plan[message.assign.key.run] = plan_from_proto(message.assign.plan)
+                ready = worker_wire.Ready(key=message.assign.key, problem=self.ready_problem)
+                self._outbox.put_nowait(worker_wire.AttachRequest(ready=ready))
+            case "start":
+                if self._name(message.start.key) not in self.kept:
+                    self._tasks.append(asyncio.create_task(self._send(message.start)))
+            case "stop":
+                self.stopped.add(self._name(message.stop.key))
+            case "ack":
+                key = message.ack.key
+                self.acks.append((key.segment, key.epoch, message.ack.sequence))
+                self.unacknowledged.pop((key.run, key.segment, key.epoch, message.ack.sequence), None)
+            case _:
+                pass
+
+    @staticmethod
+    def _name(key: worker_wire.SegmentKey) -> tuple[str, int, int]:
+        return (key.run, key.segment, key.epoch)
+
+    async def _send(self, start: worker_wire.Start) -> None:
+        """Report what is due, every STEP_S, until the stripe is done or it is told to stop."""
+        name = self._name(start.key)
+        assign = next(assign for assign in self.assigned if self._name(assign.key) == name)
+        plan = self._plan[assign.key.run]
+        stripe = Stripe(Schedule(plan.load, plan.seed), assign.key.segment, assign.segment_count)
+        watermark, sequence = assign.from_count, 0
+        self.kept[name] = (start.key, stripe, watermark)
+        while name not in self.stopped and watermark < stripe.count:
+            await asyncio.sleep(STEP_S)
+            run_s = (self._clock.now_nanos() - start.start_nanos) / 1e9
+            if run_s < 0:
+                continue
+            position = min(stripe.count, stripe.position_at(run_s))
+            self._report(start.key, sequence, stripe, watermark, position, int(run_s))
+            watermark, sequence = position, sequence + 1
+        reason = "stopped" if name in self.stopped else "done"
+        end = worker_wire.SegmentEnd(key=start.key, window_count=sequence, reason=reason)
+        self._outbox.put_nowait(worker_wire.AttachRequest(end=end))
+        del self.kept[name]
+
+    def _report(
+        self, key: worker_wire.SegmentKey, sequence: int, stripe: Stripe, low: int, high: int, second: int
+    ) -> None:
+        window = Window(second, watermark=high)
+        phases = stripe.schedule.phase_of(stripe.numbers(low, high)).tolist()
+        for phase in set(phases):
+            count = phases.count(phase)
+            window.loads[phase] = Load(count, count, count)
+            window.answers[AnswerKey(phase, 0, self.signature)] = count
+        if high > low:
+            window.bins[second * 100] = Bin(high - low, high - low, {self.signature: high - low})
+            latency = window.latencies.setdefault(LatencyKey(0, self.signature), Latency())
+            for _ in range(high - low):
+                latency.due.add(0.01)
+                latency.sent.add(0.01)
+        self.sent_count += high - low
+        message = worker_wire.WindowReport(key=key, sequence=sequence, window=window_to_proto(window))
+        request = worker_wire.AttachRequest(window=message)
+        self.unacknowledged[(*self._name(key), sequence)] = request
+        for _ in range(2 if self.twice else 1):
+            if not self.silent:
+                self._outbox.put_nowait(request)
+
+    async def cut(self) -> None:
+        """Break the stream and go on by itself."""
+        assert self._channel is not None
+        self._call.cancel()
+        await self._channel.close()
+
+    async def die(self) -> None:
+        """End as a killed process does."""
+        for task in self._tasks:
+            task.cancel()
+        if self._channel is not None:
+            await self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Client:
+    """Stubs, and the few calls that every test makes."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.runs = run_service_pb2_grpc.RunServiceStub(channel)
+        self.data = run_service_pb2_grpc.DataServiceStub(channel)
+        self.workers = worker_service_pb2_grpc.WorkerServiceStub(channel)
+        self.channel = channel
+
+    async def create(self, plan: v1.Plan, *, worker_count: int = 0, request_id: str = "") -> v1.Run:
+        """Create a run."""
+        run = v1.Run(plan=plan, worker_count=worker_count)
+        created: v1.Run = await self.runs.CreateRun(wire.CreateRunRequest(run=run, request_id=request_id))
+        return created
+
+    async def ended(self, name: str) -> v1.Run:
+        """Follow a run to its end."""
+        run = v1.Run()
+        async for progress in self.runs.WatchRun(wire.WatchRunRequest(name=name)):
+            run = progress.run
+        return run
+
+    async def until(self, name: str, state: Any) -> v1.Run:
+        """Follow a run until it is in a state."""
+        async for progress in self.runs.WatchRun(wire.WatchRunRequest(name=name)):
+            if progress.run.state == state:
+                found: v1.Run = progress.run
+                return found
+        raise AssertionError("it ended before")
+
+    async def report(self, name: str) -> dict[str, Any]:
+        """Return a report."""
+        pieces = [chunk.json async for chunk in self.runs.GetReport(wire.GetReportRequest(name=name))]
+        report: dict[str, Any] = json.loads(b"".join(pieces))
+        return report
+
+
+def settings_for(store: str, **changes: Any) -> ServerSettings:
+    """Settings with free ports and short waits."""
+    short: dict[str, Any] = {
+        "listen": "127.0.0.1:0", "http": "127.0.0.1:0", "store": store, "start_delay_s": 0.2, "watch_every_s": 0.05,
+        "more_workers_wait_s": 1.0, "lease_s": 1.0, "takeover_grace_s": 0.4, "silence_margin_s": 0.2,
+        "return_wait_s": 0.5, "worker_wait_s": 5.0,
+    }  # fmt: skip
+    return ServerSettings(**(short | changes))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., ServerSettings]:
+    """Return a maker of settings on a SQLite file of this test."""
+
+    def make(**changes: Any) -> ServerSettings:
+        return settings_for(changes.pop("store", f"sqlite:///{tmp_path}/store.db"), **changes)
+
+    return make
+
+
+@pytest.fixture
+def serving() -> Callable[..., Any]:
+    """Return a context manager that runs a server and yields it with a client."""
+
+    @contextlib.asynccontextmanager
+    async def serve(settings: ServerSettings, token: str = "") -> AsyncIterator[tuple[RunningServer, Client]]:
+        async with (
+            running(settings, judge=summary) as server,
+            grpc.aio.insecure_channel(server.grpc_address) as channel,
+        ):
+            yield server, Client(channel)
+
+    return serve
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Callable[..., Any]]:
+    """Return a maker of attached fake workers, which all end with the test."""
+    made: list[FakeWorker] = []
+
+    async def make(address: str, count: int = 1, **changes: Any) -> list[FakeWorker]:
+        fresh = [FakeWorker(address, **changes) for _ in range(count)]
+        made.extend(fresh)
+        for worker in fresh:
+            await worker.attach()
+        return fresh
+
+    yield make
+    for worker in made:
+        await worker.die()
+
+
+@pytest.fixture
+def plan() -> Callable[..., v1.Plan]:
+    """Return a maker of plans against loopback: constant phases of (seconds, requests/s)."""
+
+    def make(*phases: tuple[float, float], **fields: Any) -> v1.Plan:
+        message = v1.Plan(
+            name="test", target=v1.Target(url="http://127.0.0.1:9"), requests=[v1.Request(name="r")], **fields
+        )
+        for duration_s, rate in phases or ((1.0, 100.0),):
+            phase = message.load.add()
+            phase.name = f"phase {len(message.load)}"
+            phase.duration.FromNanoseconds(round(duration_s * 1e9))
+            phase.constant.request_count_per_second = rate
+        return message
+
+    return make
