@@ -41,13 +41,15 @@ class Document:
     Attributes:
         file: as the user named it.
         data: the values: dict, list, str, int, float, bool or None; None also when it could not be read.
-        places: field path -> where it is written.
+        places: field path -> where it is written: the value, or its key where that stands on a line of its own.
+        keys: field path -> where its key is written.
         problems: mistakes found in reading: syntax, duplicate keys, tags, size.
     """
 
     file: str
     data: Any = None  # YAML is dynamic by nature: the spelling models give it a type
     places: dict[FieldPath, Place] = field(default_factory=dict)
+    keys: dict[FieldPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: FieldPath) -> Place:
@@ -58,9 +60,9 @@ class Document:
             path = path[:-1]
         return self.places.get((), Place(self.file, 1, 1))
 
-    def problem(self, path: FieldPath, message: str) -> Problem:
-        """Return a mistake at a field."""
-        place = self.place(path)
+    def problem(self, path: FieldPath, message: str, *, at_key: bool = False) -> Problem:
+        """Return a mistake at a field, or at its key."""
+        place = self.keys.get(path, self.place(path)) if at_key else self.place(path)
         return Problem(place.file, place.line, place.column, field_text(path), message)
 
 
@@ -198,6 +200,7 @@ class _Builder:
                 self._document.problems.append(Problem(self._document.file, line, column, field_name, text))
                 continue
             lines[key] = line
+            self._document.keys[*path, key] = Place(self._document.file, line, key_node.start_mark.column + 1)
             self._document.places.pop((*path, key), None)
             self._note(key_node, (*path, key))
             values[key] = self.build(value_node, (*path, key))

@@ -39,7 +39,7 @@ def read_section(document: Document, path: FieldPath, annotation: Any, value: ob
 def unknown_keys(document: Document, path: FieldPath, value: Mapping[str, Any], known: Iterable[str]) -> list[Problem]:
     """Return a problem for each key of a mapping that is not known."""
     names = list(known)
-    return [document.problem((*path, key), unknown_key(key, names)) for key in value if key not in names]
+    return [document.problem((*path, key), unknown_key(key, names), at_key=True) for key in value if key not in names]
 
 
 def _problem(document: Document, path: FieldPath, annotation: Any, detail: ErrorDetails) -> Problem:
@@ -47,7 +47,7 @@ def _problem(document: Document, path: FieldPath, annotation: Any, detail: Error
     where = (*path, *below)
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return document.problem(where, _unknown(annotation, detail["loc"]))
+        return document.problem(where, _unknown(annotation, detail["loc"]), at_key=True)
     if kind == "missing":
         return document.problem(where, "is missing")
     if kind == "spelling":

@@ -136,7 +136,7 @@ class PlanReader:
                 phase = load.Constant.model_validate({"for": "1s", "rate": 1, "name": str(stated or "")})
             message.load.append(messages.phase_message(phase, index + 1))
         if not message.load:
-            message.load.append(messages.phase_message(load.Pause(pause=1.0), 1))
+            message.load.append(messages.phase_message(load.Pause.model_validate({"pause": "1s"}), 1))
 
     def _add_data(self, message: v1.Plan) -> None:
         data: plan.Data | None = self._section("data", None)
