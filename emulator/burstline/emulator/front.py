@@ -6,6 +6,7 @@ virtual time that follows the real clock, and lateness is what lies between the 
 
 from random import Random
 from time import monotonic, process_time
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,22 @@ _NO_BODY_202 = Answer(202, b"")
 _NO_BODY_204 = Answer(204, b"")
 
 
+class Observer(Protocol):
+    """What is told what happens, at the instants it is due, seconds of `time.monotonic`."""
+
+    def decided(self, now_s: float, call: Call, decision: Decision) -> None:
+        """The quotas let a call in, or refused it."""
+
+    def invoked(self, now_s: float, function: Function, decision: Decision, duration_s: float, failed: bool) -> None:
+        """A function was called: it runs `duration_s`, init not counted, and its code may fail."""
+
+    def ended(self, now_s: float, function: str, decision: Decision) -> None:
+        """A call ended; its environment is free again."""
+
+    def answered(self, now_s: float, call: Call, status: int) -> None:
+        """A request that had met the quotas was answered."""
+
+
 class FrontDesk:
     """Takes requests in and sees to it that each is answered when it is due.
 
@@ -36,6 +53,7 @@ class FrontDesk:
     Attributes:
         counts: what happened since the start or the last reset.
         admission: the quotas' state.
+        observer: is told of every decision and every invocation; None costs nothing.
     """
 
     def __init__(self, account: Account, settings: EmulatorSettings, timers: Timers) -> None:
@@ -50,6 +68,7 @@ class FrontDesk:
         self._success = success_answer(settings.front, settings.success_status, settings.body)
         self._throttle_answers: dict[tuple[Layer | None, bool, bool], Answer] = {}
         self._disturbed = settings.close_ratio > 0 or settings.hang_ratio > 0
+        self.observer: Observer | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -105,6 +124,8 @@ class FrontDesk:
             return
         decision = self.admission.arrive(now_s, call)
         exchange.decision = decision
+        if self.observer is not None:
+            self.observer.decided(now_s, call, decision)
         counted = not is_preflight(exchange)
         if decision.layer is None:
             self.counts.admitted += counted
@@ -132,6 +153,8 @@ class FrontDesk:
         elif function.error_ratio and self._random.random() < function.error_ratio:
             answer = situation_answer(front, Situation.FUNCTION_ERROR)
             self.counts.function_errors += 1
+        if self.observer is not None:
+            self.observer.invoked(now_s, function, decision, busy_s, answer is not self._success)
         if decision.cold:
             busy_s += function.init_s
         exchange.answer = answer
@@ -149,6 +172,8 @@ class FrontDesk:
     def _end(self, now_s: float, exchange: Exchange) -> None:
         if exchange.decision is not None:
             self.admission.finish(now_s, exchange.decision)
+            if self.observer is not None and exchange.call is not None:
+                self.observer.ended(now_s, exchange.call.function, exchange.decision)
         if not exchange.answered and exchange.answer is not None:
             self._send_back(now_s, exchange, exchange.answer)
 
@@ -171,6 +196,8 @@ class FrontDesk:
         if answer is None:
             raise RuntimeError("there is nothing to answer")
         counts.answer(exchange, answer.status, now_s)
+        if self.observer is not None and exchange.call is not None:
+            self.observer.answered(now_s, exchange.call, answer.status)
         exchange.reply_to.send(exchange, answer)
 
     def _disturb(self, exchange: Exchange, now_s: float) -> bool:

@@ -31,11 +31,20 @@ class OtherTraffic:
 
     def _arrive(self, now_s: float, function: Function) -> None:
         desk = self._desk
-        decision = desk.admission.arrive(now_s, Call(function.name, gateway=False))
+        call = Call(function.name, gateway=False)
+        decision = desk.admission.arrive(now_s, call)
+        if desk.observer is not None:
+            desk.observer.decided(now_s, call, decision)
         if decision.layer is None:
-            busy_s = min(desk.service_s(function.name), function.timeout_s) + (function.init_s if decision.cold else 0)
-            desk.timers.at(now_s + busy_s, self._end, decision)
+            busy_s = min(desk.service_s(function.name), function.timeout_s)
+            if desk.observer is not None:
+                desk.observer.invoked(now_s, function, decision, busy_s, False)
+            end_s = now_s + busy_s + (function.init_s if decision.cold else 0)
+            desk.timers.at(end_s, self._end, (function.name, decision))
         self._wait(now_s, function)
 
-    def _end(self, now_s: float, decision: Decision) -> None:
+    def _end(self, now_s: float, ended: tuple[str, Decision]) -> None:
+        name, decision = ended
         self._desk.admission.finish(now_s, decision)
+        if self._desk.observer is not None:
+            self._desk.observer.ended(now_s, name, decision)

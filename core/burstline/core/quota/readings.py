@@ -104,7 +104,10 @@ def apply_readings(account: Account, readings: Iterable[Reading]) -> tuple[Accou
         The account, and one sentence for each declared value that AWS contradicts.
     """
     notes: list[str] = []
-    known = [r for r in readings if r.known and r.path]
+    # AWS's default says less than what the user states: it takes the place of our own default only.
+    known = [
+        r for r in readings if r.known and r.path and not (r.default and _declared_path(r.path) in account.declared)
+    ]
     paths = {_declared_path(r.path) for r in known if not r.default}
     for reading in known:
         before = value_at(account, reading.path)
@@ -115,7 +118,11 @@ def apply_readings(account: Account, readings: Iterable[Reading]) -> tuple[Accou
             )
         account = _with(account, reading)
     # A stage without a throttle of its own was read, but nothing is there that could be called declared.
-    there = {path for path in paths if not path.startswith("apigateway.stages.") or path.removeprefix("apigateway.stages.") in account.stages}
+    there = {
+        path
+        for path in paths
+        if not path.startswith("apigateway.stages.") or path.removeprefix("apigateway.stages.") in account.stages
+    }
     account = replace(account, declared=account.declared | there, read=account.read | there)
     return account, tuple(notes)
 

@@ -78,8 +78,8 @@ class Aws:
 
         def work() -> Answer:
             client = self._clients.client(service)
-            name = next(n for n, o in client.meta.method_to_api_mapping.items() if o == operation)
-            return _plain(getattr(client, name)(**given))
+            answer: Answer = _plain(getattr(client, _method(client, operation))(**given))
+            return answer
 
         return await self._limited(service, operation, work)
 
@@ -108,7 +108,9 @@ class Aws:
     async def _pages(self, service: str, operation: str, given: Answer) -> list[Answer]:
         def first() -> Any:
             client = self._clients.client(service)
-            name = next(n for n, o in client.meta.method_to_api_mapping.items() if o == operation)
+            name = _method(client, operation)
+            if not client.can_paginate(name):
+                return iter([getattr(client, name)(**given)])
             return iter(client.get_paginator(name).paginate(**given))
 
         iterator = await self._in_thread(first, service, operation)
@@ -142,6 +144,15 @@ class Aws:
             raise Refused(type(error).__name__, f"{service} {operation}: {error}") from error
 
 
-def _plain(answer: Answer) -> Answer:
-    answer.pop("ResponseMetadata", None)
-    return answer
+def _method(client: Any, operation: str) -> str:
+    return next(str(name) for name, own in client.meta.method_to_api_mapping.items() if own == operation)
+
+
+HIDDEN = frozenset({"Environment", "StageVariables", "variables", "stageVariables", "ResponseMetadata", "Code"})
+"""Members of answers that are dropped at once: environment variables and stage variables hold secrets."""
+
+
+def _plain(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return {key: _plain(value) for key, value in answer.items() if key not in HIDDEN}
+    return [_plain(item) for item in answer] if isinstance(answer, list) else answer
