@@ -29,7 +29,9 @@ def test_link_local_and_metadata_addresses_are_never_allowed_however_spelled(add
         Gate(named=True).check(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "93.184.216.34", "::1", "2600:1f18::1", "100.100.100.201"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.0.0.1", "93.184.216.34", "::1", "2600:1f18::1", "100.100.100.201"]
+)
 def test_other_addresses_pass_a_host_that_is_named(address: str) -> None:
     assert not is_never_allowed(address)
     Gate(named=True).check(address)

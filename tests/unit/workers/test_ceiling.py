@@ -34,9 +34,7 @@ def test_over_its_ceiling_a_request_is_refused_at_once_and_the_window_slides() -
     assert not ceiling.try_acquire(1.05)
 
 
-@given(
-    st.floats(0.1, 200), st.integers(1, 8), st.lists(st.floats(0, 0.05), min_size=1, max_size=300)
-)
+@given(st.floats(0.1, 200), st.integers(1, 8), st.lists(st.floats(0, 0.05), min_size=1, max_size=300))
 def test_in_no_period_does_more_pass_than_the_share(rate: float, segments: int, gaps: list[float]) -> None:
     ceiling = Ceiling(rate, segments)
     at_s, passed = 0.0, []

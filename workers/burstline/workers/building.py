@@ -34,7 +34,6 @@ class Builder:
         run_id: for templates.
         signer: for SigV4, else None.
         absolute: whether a plain proxy stands between, which wants the whole URL in the request line.
-        body_matters: whether also an expected response's body is classified.
 
     Attributes:
         names: what its templates need.
@@ -56,7 +55,6 @@ class Builder:
         run_id: str,
         signer: Signer | None = None,
         absolute: bool = False,
-        body_matters: bool = False,
     ) -> None:
         split = urlsplit(url)
         self._method, self._run_id, self._signer = request.method, run_id, signer
@@ -70,10 +68,9 @@ class Builder:
         self.timeout_s = request.timeout_s
         self._matches = _status_table(request.expect)
         self._wanted = request.expect.body_contains.encode()
-        always = not self._wanted and not body_matters
         self.reading = Reading(
             SEARCHED_BYTES if self._wanted else CLASSIFIED_BYTES,
-            self._matches if always else (False,) * len(self._matches),
+            (False,) * len(self._matches) if self._wanted else self._matches,
         )
         texts = [self._path, *(text for _, text in self._query), *(text for _, text in self._headers), *self._body]
         self.names: frozenset[str] = frozenset().union(*(text.names for text in texts if isinstance(text, Text)))
