@@ -1,5 +1,6 @@
 """Where a worker may send: the allow-list by name, and addresses that are never allowed, also after DNS."""
 
+import errno
 import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 class ForbiddenAddress(OSError):
     """A connection was refused by us, not by the network; the text says which address and why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(errno.EACCES, text)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 def _plain(text: str) -> Address | None:

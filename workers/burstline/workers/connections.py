@@ -164,7 +164,9 @@ class Link(ResponseHandler):
         self._body = None
         if self._token is not None:
             self._complete(message, bytes(kept))
-        if self._owner is not None and self.transport is not None:
+        if self.transport is None:
+            self._lose()
+        elif self._owner is not None:
             self._owner.freed(self)
 
     def _complete(self, message: RawResponseMessage, body: bytes) -> None:
@@ -179,22 +181,15 @@ class Link(ResponseHandler):
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(ConnectionResetError("closed in the middle of a body"))
         if body is None:
-            self._lose()
-        elif body.is_eof():
-            self._give_back()
-        # otherwise the collector sees the exception and loses the link
+            self._lose()  # else the collector does, once it has seen the body's end or its exception
 
     def _lose(self) -> None:
         token, self._token = self._token, None
-        owner = self._owner
-        self._give_back()
-        if owner is not None:
-            owner.lost(self, token)
-
-    def _give_back(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        if self._owner is not None:
+            self._owner.lost(self, token)
 
     def drop(self) -> None:
         """Close the connection at once, telling the owner of no answer: the exchange, if any, is forgotten."""
