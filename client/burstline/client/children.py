@@ -28,6 +28,11 @@ LISTENING = "listening on "
 """What a child's first line of output begins with; the rest is its address."""
 
 
+def default_workers() -> int:
+    """Return how many worker processes an embedded run has: 2, or 1 on a machine with one core."""
+    return min(2, os.cpu_count() or 1)
+
+
 class Children:
     """Processes started by us. Use as an async context manager: leaving it ends them all."""
 

@@ -1,7 +1,6 @@
 """A server inside this process with worker processes beside it, for the length of one run."""
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,11 +10,6 @@ from burstline.client.errors import ClientError
 from burstline.server.app import running
 from burstline.server.errors import CannotStart
 from burstline.server.settings import ServerSettings
-
-
-def default_workers() -> int:
-    """Return how many worker processes an embedded run has: 2, or 1 on a machine with one core."""
-    return min(2, os.cpu_count() or 1)
 
 
 @asynccontextmanager

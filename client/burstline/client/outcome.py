@@ -7,7 +7,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from burstline.client import exits
 from burstline.client.connection import Connection
 from burstline.client.errors import ClientError, ServerFailed, UsageError
 from burstline.client.junit import junit_xml
@@ -75,8 +74,3 @@ def print_report(report: dict[str, Any], console: Console, *, quiet: bool) -> No
         from burstline.client.reports.text import render_report
 
         render_report(report, console)
-
-
-def verdict_code(report: dict[str, Any], asked: int) -> int:
-    """Return the exit code: a signal's if one came, else the verdict's."""
-    return asked or exits.exit_code(str(report["verdict"]))

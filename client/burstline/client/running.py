@@ -1,18 +1,20 @@
 """One run from the plan to the exit code, on a given server or an embedded one."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from burstline.client.children import Children
+from burstline.client import exits
+from burstline.client.children import Children, default_workers
 from burstline.client.connection import Access, Connection, connect
 from burstline.client.consent import host_of, is_loopback
 from burstline.client.following import follow
-from burstline.client.outcome import fetch_report, print_report, verdict_code, write_report
+from burstline.client.outcome import fetch_report, print_report, write_report
 from burstline.client.plans import LoadedPlan
 from burstline.client.progress import progress_view
 from burstline.client.signals import stop_signals
@@ -39,29 +41,53 @@ class RunOptions:
     junit_file: Path | None = None
     quiet: bool = False
 
+    @property
+    def worker_count(self) -> int:
+        """What the run asks for: an embedded server's run waits for all of its workers."""
+        return self.workers or (0 if self.access else default_workers())
+
 
 async def run_plan(loaded: LoadedPlan, options: RunOptions, children: Children, out: Console, err: Console) -> int:
-    """Run a plan and return the exit code.
+    """Run a plan, print and write its report, and return the exit code.
+
+    Raises:
+        ClientError: it could not be run, or a file not be written.
+    """
+    report, code = await run_to_end(loaded, options, children, err, at_once=children.kill)
+    if str(options.json_file) != "-":
+        print_report(report, out, quiet=options.quiet)
+    write_report(report, json_file=options.json_file, junit_file=options.junit_file)
+    if not options.quiet and options.json_file is None:
+        server = f" --server {options.access.server}" if options.access else ""
+        number = report["run"]["id"]
+        err.print(f"kept: burstline report {number}{server} --json FILE", markup=False, highlight=False, soft_wrap=True)
+    return code or exits.exit_code(str(report["verdict"]))
+
+
+async def run_to_end(
+    loaded: LoadedPlan, options: RunOptions, children: Children, err: Console, *, at_once: Callable[[], None]
+) -> tuple[dict[str, Any], int]:
+    """Run a plan and return its report, and the exit code of the signal that stopped it, or 0.
+
+    Args:
+        loaded: the plan.
+        options: how.
+        children: where the worker processes of an embedded server belong; ended when the run has.
+        err: where progress is shown.
+        at_once: called on a second signal, before the process exits.
 
     Raises:
         ClientError: it could not be run.
     """
-    with stop_signals(children.kill) as asked:
+    with stop_signals(at_once) as asked:
         async with server_for(loaded, options, children) as access, connect(access) as connection:
-            run = await submit(connection, loaded, options.workers if options.access else 0)
-            number = run.name.removeprefix("runs/")
+            run = await submit(connection, loaded, options.worker_count)
             with progress_view(err, quiet=options.quiet) as view:
-                view.say(f"run {number}: {loaded.message.name} -> {loaded.message.target.url}")
+                view.say(f"run {run.name.removeprefix('runs/')}: {loaded.message.name} -> {loaded.message.target.url}")
                 last = await follow(connection, run.name, view, asked, stops_run=True)
             ended = last.run if last is not None else await connection.get_run(run.name)
             report = await fetch_report(connection, ended)
-        if str(options.json_file) != "-":
-            print_report(report, out, quiet=options.quiet)
-        write_report(report, json_file=options.json_file, junit_file=options.junit_file)
-        if not options.quiet and options.json_file is None:
-            server = f" --server {options.access.server}" if options.access else ""
-            err.print(f"kept: burstline report {number}{server} --json FILE", markup=False, highlight=False)
-        return verdict_code(report, asked.exit_code)
+        return report, asked.exit_code
 
 
 @asynccontextmanager
@@ -70,14 +96,14 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     if options.access is not None:
         yield options.access
         return
-    from burstline.client.embedded import default_workers, embedded_server, start_workers
+    from burstline.client.embedded import embedded_server, start_workers
 
     host = host_of(loaded.message.target.url)
     allow = () if is_loopback(host) else (host,)
     async with contextlib.AsyncExitStack() as stack:
         access = await stack.enter_async_context(embedded_server(options.store, allow=allow))
         stack.push_async_callback(children.stop)
-        await start_workers(children, access, options.workers or default_workers())
+        await start_workers(children, access, options.worker_count)
         yield access
 
 

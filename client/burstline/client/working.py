@@ -11,13 +11,15 @@ from burstline.workers.errors import Refused
 from burstline.workers.settings import AgentSettings
 
 
-def work(settings: AgentSettings, processes: int) -> int:
-    """Run workers until Ctrl-C or SIGTERM; returns the exit code, 0.
+def work(settings: AgentSettings, processes: int, *, quiet: bool = False) -> int:
+    """Run workers until Ctrl-C or SIGTERM; returns the exit code, 0. `quiet` logs warnings only.
 
     Raises:
         ClientError: the server does not take these workers.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     if processes > 1:
         from burstline.workers.processes import run_worker_processes
 

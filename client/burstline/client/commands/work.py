@@ -53,4 +53,4 @@ def command(
     )
     if with_parent:
         end_with_parent()
-    return work(settings, processes)
+    return work(settings, processes, quiet=with_parent)

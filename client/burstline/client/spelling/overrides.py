@@ -32,8 +32,9 @@ def put(document: Document, path: FieldPath, value: Any, option: str) -> None:
 
 def mark(document: Document, path: FieldPath, option: str) -> None:
     """Note that everything at and below a path came from an option."""
-    for below in [known for known in document.places if known[: len(path)] == path]:
-        del document.places[below]
+    for places in (document.places, document.keys):
+        for below in [known for known in places if known[: len(path)] == path]:
+            del places[below]
     document.places[path] = Place(option)
 
 

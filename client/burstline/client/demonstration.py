@@ -1,0 +1,72 @@
+"""The demo: an emulator, a server, two workers and a plan that crosses a quota, all on this machine."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from rich.console import Console
+
+from burstline.client import exits
+from burstline.client.children import Children
+from burstline.client.errors import UsageError
+from burstline.client.outcome import print_report, write_report
+from burstline.client.plans import load_plan
+from burstline.client.running import RunOptions, run_to_end
+
+WORKERS = 2
+
+
+@contextmanager
+def demo_files() -> Iterator[tuple[Path, Path]]:
+    """Give the paths of the demo's plan and account for the length of the block."""
+    data = files("burstline.client.data")
+    with as_file(data / "demo.yaml") as plan, as_file(data / "demo-account.yaml") as account:
+        yield plan, account
+
+
+def prepared_folder(folder: Path) -> Path:
+    """Make the folder for the report and return the report's path.
+
+    Raises:
+        UsageError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}; choose another folder with --reports"
+        ) from error
+    return folder / "demo.json"
+
+
+async def run_demo(folder: Path, out: Console, err: Console) -> int:
+    """Run the demo; returns 0 when it did its job, whatever its verdict, and a signal's code after one.
+
+    Raises:
+        ClientError: a part of it did not start, or the run could not take place.
+    """
+    report_file = prepared_folder(folder)
+    with demo_files() as (plan, account), tempfile.TemporaryDirectory(prefix="burstline-demo-") as scratch:
+        async with Children() as emulator, Children() as workers:
+            practice = await emulator.start("emulate", "--account", str(account), "--listen", "127.0.0.1:0")
+            url = await emulator.address(practice, "the emulator")
+            err.print(f"practice AWS (API Gateway and Lambda) at {url}; its quotas: {account.name}", highlight=False)
+            err.print(f"plan: {plan.name}; a server and {WORKERS} workers on this machine", highlight=False)
+            loaded = load_plan(plan, target=url, account=account)
+            options = RunOptions(None, WORKERS, f"sqlite:///{scratch}/demo.db")
+
+            def kill() -> None:
+                emulator.kill()
+                workers.kill()
+
+            report, code = await run_to_end(loaded, options, workers, err, at_once=kill)
+    print_report(report, out, quiet=False)
+    write_report(report, json_file=report_file, junit_file=None)
+    out.print(f"\nThe report as JSON: {report_file}", highlight=False, soft_wrap=True)
+    if not code:
+        out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
+    return code or exits.PASSED
