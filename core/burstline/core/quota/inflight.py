@@ -7,7 +7,7 @@ work, so its latency is network and front alone; with r its median, a request ac
     in_flight(t) = accepted sent up to t - accepted completed up to t + r.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +31,16 @@ class Floor:
     how: str
 
 
-def floor_of(totals: Totals) -> Floor:
-    """Return the part of a latency that is network and front: rejections' median, else one round trip, else 0."""
+def floor_of(totals: Totals, settled: Collection[str] = ()) -> Floor:
+    """Return the part of a latency that is network and front: rejections' median, else one round trip, else 0.
+
+    Args:
+        settled: unsettled signatures that turned out to be throttles.
+    """
     rejections = merged(
-        latency.sent for key, latency in totals.latencies.items() if meaning(key.signature).outcome is Outcome.THROTTLED
+        latency.sent
+        for key, latency in totals.latencies.items()
+        if meaning(key.signature).outcome is Outcome.THROTTLED or key.signature in settled
     )
     median = rejections.quantile(0.5)
     if median is not None and rejections.count >= ENOUGH_REJECTIONS:
@@ -65,8 +71,9 @@ def in_flight(series: Series, floor_s: float) -> Floats:
         floor_s: r, seconds, >= 0.
     """
     names = admitted_signatures(series)
-    sent = np.cumsum(series.sum_of(names)).astype(np.float64)
-    return np.maximum(sent - _completed_by(series.completed(names), floor_s), 0.0)
+    sent: Floats = np.cumsum(series.sum_of(names)).astype(np.float64)
+    estimate: Floats = np.maximum(sent - _completed_by(series.completed(names), floor_s), 0.0)
+    return estimate
 
 
 def _completed_by(completed: Ints, floor_s: float) -> Floats:

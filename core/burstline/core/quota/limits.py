@@ -128,8 +128,8 @@ def scaling_use(in_flight: Floats, account: Account) -> tuple[Floats, float]:
         return in_flight, size
     environments = np.maximum.accumulate(in_flight)
     level = environments - refill_per_s * BIN_S * np.arange(1, len(in_flight) + 1)
-    lowest = np.minimum.accumulate(np.minimum(level, 0.0))
-    return level - lowest, size
+    used = level - np.minimum.accumulate(np.minimum(level, 0.0))
+    return used.astype(np.float64), size
 
 
 def last_second(bins: Ints) -> Floats:

@@ -1,0 +1,76 @@
+"""One advice, and the policy by which a recommended number is made from a required one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, log10
+
+from burstline.core.quota.quotas import Account, Layer
+
+HEADROOM = 1.2
+"""Recommended over required: our policy, as AWS support asks for some room above the usual peak, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurstAdvice:
+    """The burst of a bucket whose rate is advised on; requests. None is unknown."""
+
+    current: float
+    required: float | None
+    recommended: float | None
+    adjustable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about one limit.
+
+    Attributes:
+        quota: `SERVICE:CODE` of Service Quotas, or `SERVICE:setting:NAME`.
+        adjustable: whether it can be changed at all.
+        unit: of the numbers.
+        current: the limit now; None if unknown.
+        required: smallest value that throttles nobody; None if no value does, or none can be told.
+        recommended: `required` with headroom; None where an increase will not help.
+        burst: for a bucket, whose other numbers are rates.
+        derivation: where the numbers come from, for a reader.
+        command: the `aws` command; "" if there is none.
+        alternatives: what else would do; sentences.
+        verified: replaying the demand with the recommendation throttled nothing here.
+    """
+
+    quota: str
+    adjustable: bool
+    unit: str
+    current: float | None
+    required: float | None
+    recommended: float | None
+    derivation: str
+    burst: BurstAdvice | None = None
+    command: str = ""
+    alternatives: tuple[str, ...] = ()
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An advice, whose limit it is about, the change it makes, and whether the demand needs it."""
+
+    advice: Advice
+    layer: Layer
+    apply: Callable[[Account], Account]
+    needed: bool
+
+
+def with_headroom(required: float) -> float:
+    """Return `required` times `HEADROOM`, rounded up to two figures (three from 1,000 on)."""
+    value = required * HEADROOM
+    if value <= 10:
+        return float(ceil(value))
+    step = 10.0 ** (int(log10(value)) - (2 if value >= 1000 else 1))
+    # without the small number, 1.2 x 100 would become 130
+    return ceil(value / step - 1e-9) * step
+
+
+def hit_ratio_needed(current: float, required: float) -> str:
+    """Return the cache advice for a limit that is too small, as a sentence."""
+    return f"A cache in front that answers {1 - current / required:.0%} of the requests (GET only)."
