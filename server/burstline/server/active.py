@@ -40,6 +40,7 @@ class ActiveRun:
         changed: set whenever something came in; the driver clears it.
         ended: set once, when the row is final.
         notices: sentences for the user, oldest first; at most 200.
+        overdue: workers did not end in time and were told to stop.
         reserved: ids of workers that were chosen and are not assigned yet.
     """
 
@@ -52,6 +53,7 @@ class ActiveRun:
         self.reserved: set[str] = set()
         self.preflight: tuple[PreflightAnswer, ...] | None = None
         self.preflight_sent = 0
+        self.overdue = False
         self.stop_asked = asyncio.Event()
         self.stop_sent = asyncio.Event()
         self.changed = asyncio.Event()

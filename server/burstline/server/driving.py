@@ -9,7 +9,7 @@ from burstline.server.active import ActiveRun
 from burstline.server.clock import Clock, nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.errors import StoreUnavailable
-from burstline.server.records import RunState
+from burstline.server.records import LEFT, RunState
 from burstline.server.roster import Roster, Worker
 from burstline.server.segments import make_segments
 from burstline.server.settings import ServerSettings
@@ -46,7 +46,6 @@ class Driver:
         self._observed: int | None = None
         self._homeless_nanos: int | None = None
         self._stop_sent_nanos: int | None = None
-        self._overdue = False
 
     async def drive(self) -> None:
         """Bring the run to its end; returns when its row is final, or at cancellation leaves it to a restart."""
@@ -129,6 +128,8 @@ class Driver:
     def _check_preflight(self) -> None:
         answers = self._run.preflight or ()
         for answer in answers:
+            if answer.problem and not answer.request:
+                raise CannotRun(f"the worker could not prepare the plan: {answer.problem}. Nothing was sent")
             if answer.status in (401, 403):
                 raise CannotRun(
                     f"preflight: {answer.request} was answered {answer.status}: check `auth` and the API's policy. "
@@ -195,9 +196,11 @@ class Driver:
         """After T0 a worker that cannot prepare gives its segment to another, three times at most."""
         for segment in self._run.segments:
             epoch = segment.last
-            if epoch is not None and epoch.problem and epoch.living:
+            if epoch is not None and epoch.problem and not epoch.problem_noted:
+                epoch.problem_noted = True
                 segment.failed_count += 1
-                epoch.row.end_reason, epoch.row.window_count = "superseded", 0
+                if epoch.living:
+                    epoch.row.end_reason, epoch.row.window_count = LEFT, 0
                 self._run.notice(f"{epoch.row.worker_name} could not take segment {segment.index}: {epoch.problem}")
 
     def _check_aborts(self) -> None:
@@ -230,8 +233,8 @@ class Driver:
         longest_s = max(request.timeout_s for request in run.plan.requests)
         slack = nanos(longest_s + settings.lease_s + 10.0)
         planned_end = (run.row.start_nanos or now) + nanos(run.schedule.duration_s)
-        if now > planned_end + slack and not self._overdue:
-            self._overdue = True
+        if now > planned_end + slack and not run.overdue:
+            run.overdue = True
             run.notice("workers did not end in time: stopping them")
             self.dispatch.stop_all()
         end = min(planned_end + slack, self._stop_sent_nanos or planned_end + slack)

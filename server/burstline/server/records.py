@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+LEFT = "left"
+"""End reason of a worker that stopped by its own decision: its segment goes to another."""
+
+
 class RunState(StrEnum):
     """Where a run stands; as in the proto's `Run.State`."""
 
@@ -58,7 +62,7 @@ class EpochRow:
 
     Attributes:
         living_until_nanos: when its lease had ended for certain, server clock; None while it lives or ended itself.
-        end_reason: "" until the worker ended it: "done", "stopped", "lease" or "superseded".
+        end_reason: "" until the worker ended it: "done", "stopped", "lease", "superseded" or "left".
         window_count: how many windows it had; None until it ended.
     """
 

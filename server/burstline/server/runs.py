@@ -18,7 +18,7 @@ from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_account, decode_plan, decode_preflight, decode_window
 from burstline.server.driving import Busy, Driver, Surroundings
 from burstline.server.errors import NotFound
-from burstline.server.records import RunRow, RunState, WindowRow
+from burstline.server.records import LEFT, RunRow, RunState, WindowRow
 from burstline.server.roster import Identity, Worker
 from burstline.server.segments import Epoch, make_segments
 
@@ -203,6 +203,8 @@ class Runs:
         epoch = run.epoch(key) if run is not None else None
         if run is None or epoch is None or epoch.row.end_reason:
             return
+        if reason == "stopped" and (epoch.problem or not (run.stop_asked.is_set() or run.overdue)):
+            reason = LEFT
         log.info("segment ended run=%s segment=%d epoch=%d reason=%s", key.run, key.segment, key.epoch, reason)
         epoch.row.end_reason, epoch.row.window_count = reason or "done", window_count
         await self._around.store.update_epoch(epoch.row)

@@ -20,6 +20,7 @@ class Epoch:
         ready: its worker has prepared it.
         started: its worker was told T0.
         problem: why its worker could not prepare it; "" if nothing is known.
+        problem_noted: the run was told of it.
         missed_nanos: since when its worker is attached without claiming it; None otherwise.
         watermark: highest reported.
         last_second: run time of its newest window.
@@ -30,6 +31,7 @@ class Epoch:
     ready: bool = False
     started: bool = False
     problem: str = ""
+    problem_noted: bool = False
     missed_nanos: int | None = None
     watermark: int = 0
     last_second: int | None = None

@@ -1,0 +1,30 @@
+"""Live totals stay small and say what the last seconds were."""
+
+from burstline.core.load.window import AnswerKey, Bin, Load, Window
+from burstline.server.live import KEPT_S, LiveTotals
+
+
+def window(second: int, sent: int) -> Window:
+    """Return a window of one second, all in its first bin."""
+    made = Window(second)
+    made.loads[0] = Load(sent, sent, sent)
+    made.answers[AnswerKey(0, 0, "plain.ok")] = sent
+    made.bins[second * 100] = Bin(sent, sent)
+    return made
+
+
+def test_details_are_kept_for_a_bounded_time_and_sums_for_ever() -> None:
+    live = LiveTotals()
+    for second in range(1000):
+        live.add(window(second, 2))
+    assert len(live.seconds) == KEPT_S
+    assert len(live._bins) <= 2 * KEPT_S * 100
+    assert live.load.sent == live.signatures["plain.ok"] == 2000
+
+
+def test_peaks_are_over_all_workers_together() -> None:
+    live = LiveTotals()
+    live.add(window(0, 30))
+    live.add(window(0, 12))
+    live.add(window(1, 40))
+    assert (live.peak_10ms, live.peak_1s) == (42, 42)
