@@ -1,10 +1,14 @@
 """The demo: an emulator, a server, two workers and a plan that crosses a quota, all on this machine."""
 
+import asyncio
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from rich.console import Console
 
@@ -43,6 +47,14 @@ def prepared_folder(folder: Path) -> Path:
     return folder / "demo.json"
 
 
+def _counted(url: str, run: str) -> tuple[int, int]:
+    """Return how many requests of a run the emulator counted, and how many it throttled in all."""
+    parts = urlsplit(url)
+    with urlopen(f"{parts.scheme}://{parts.netloc}/_burstline/stats", timeout=5) as answer:
+        stats = json.load(answer)["requests"]
+    return int(stats["by_run"].get(run, 0)), int(stats["throttled"])
+
+
 async def run_demo(folder: Path, out: Console, err: Console) -> int:
     """Run the demo; returns 0 when it did its job, whatever its verdict, and a signal's code after one.
 
@@ -64,9 +76,17 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
                 workers.kill()
 
             report, code = await run_to_end(loaded, options, workers, err, at_once=kill)
+            counted = await asyncio.to_thread(_counted, url, str(report["run"]["id"]))
     print_report(report, out, quiet=False)
     write_report(report, json_file=report_file, junit_file=None)
-    out.print(f"\nThe report as JSON: {report_file}", highlight=False, soft_wrap=True)
+    ledger = report["ledger"]
+    out.print(
+        f"\nOutside check: burstline sent {ledger['sent_on_wire']:,} requests and settled "
+        f"{ledger['outcomes']['throttled']:,} of them as throttled; "
+        f"the practice AWS itself counted {counted[0]:,} and {counted[1]:,}.",
+        highlight=False,
+    )
+    out.print(f"The report as JSON: {report_file}", highlight=False, soft_wrap=True)
     if not code:
         out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
     return code or exits.PASSED

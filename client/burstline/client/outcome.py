@@ -47,10 +47,11 @@ def write_report(report: dict[str, Any], *, json_file: Path | None, junit_file: 
     Raises:
         ClientError: a file cannot be written, for example because the disk is full.
     """
-    for path, content in (
+    files: list[tuple[Path | None, bytes]] = [
         (json_file, json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"),
         (junit_file, junit_xml(report)),
-    ):
+    ]
+    for path, content in files:
         if path is None:
             continue
         try:
