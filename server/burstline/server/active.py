@@ -10,9 +10,9 @@ from burstline.core.load.schedule import Schedule
 from burstline.core.load.window import SegmentKey, Window
 from burstline.core.quota.quotas import Account
 from burstline.server.clock import nanos, seconds
-from burstline.server.judging import PreflightAnswer
 from burstline.server.live import LiveTotals
-from burstline.server.records import RunRow, RunState, WindowRow
+from burstline.server.record import PreflightAnswer
+from burstline.server.rows import RunRow, RunState, WindowRow
 from burstline.server.segments import Epoch, Segment, run_ledgers
 
 

@@ -6,6 +6,14 @@ from urllib.parse import urlsplit
 
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
+from burstline.core.quota.cost import (
+    GATEWAY_USD_PER_MILLION,
+    LAMBDA_USD_PER_GB_S,
+    LAMBDA_USD_PER_MILLION,
+    MB_PER_GB,
+)
+from burstline.core.quota.limits import LAMBDA_FRONTS, functions_of
+from burstline.core.quota.quotas import Account
 from burstline.server.errors import InvalidRequest, WrongState
 from burstline.server.store import Store
 from burstline.wire.errors import Violation
@@ -61,7 +69,26 @@ def _kind(host: str) -> str:
     return "never" if address.is_link_local or address.is_unspecified or address.is_multicast else "address"
 
 
-def ceiling_violations(plan: Plan, schedule: Schedule) -> Iterator[Violation]:
+def least_cost_usd(plan: Plan, account: Account, count: int) -> float | None:
+    """Return what `count` requests cost at list prices, USD; None where nothing is known of the target's price.
+
+    Lambda time is counted by the declared median of each function, so this is low where durations spread.
+    """
+    front, parts = plan.target.front, []
+    if front in GATEWAY_USD_PER_MILLION:
+        parts.append(GATEWAY_USD_PER_MILLION[front] / 1e6)
+    if front in LAMBDA_FRONTS:
+        parts.append(LAMBDA_USD_PER_MILLION / 1e6)
+        weights = [request.weight for request in plan.requests]
+        for name, weight in zip(functions_of(plan), weights, strict=True):
+            function = account.functions.get(name)
+            if function is not None:
+                gb_s = function.duration.p50_s * function.memory_mb / MB_PER_GB
+                parts.append(weight / sum(weights) * gb_s * LAMBDA_USD_PER_GB_S)
+    return sum(parts) * count if parts else None
+
+
+def ceiling_violations(plan: Plan, account: Account, schedule: Schedule) -> Iterator[Violation]:
     """Yield each of the plan's own ceilings that its load exceeds before anything is sent."""
     ceilings = plan.ceilings
     if ceilings.request_count is not None and schedule.count > ceilings.request_count:
@@ -74,6 +101,10 @@ def ceiling_violations(plan: Plan, schedule: Schedule) -> Iterator[Violation]:
             "ceilings.run_duration",
             f"the plan takes {schedule.duration_s:g} s; its own ceiling is {ceilings.duration_s:g} s",
         )
+    cost = least_cost_usd(plan, account, schedule.count)
+    if ceilings.cost_usd is not None and cost is not None and cost > ceilings.cost_usd:
+        text = f"the plan costs an estimated {cost:,.2f} USD; its own ceiling is {ceilings.cost_usd:,.2f} USD"
+        yield Violation("ceilings.cost_usd", text)
 
 
 async def check_files(plan: Plan, store: Store) -> None:

@@ -3,7 +3,7 @@
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import Window
 from burstline.core.quota.quotas import Account
-from burstline.server.judging import PreflightAnswer
+from burstline.server.record import PreflightAnswer
 from burstline.v1 import resources_pb2, worker_service_pb2
 from burstline.wire.account import account_from_proto
 from burstline.wire.plan import FRONTS, plan_from_proto

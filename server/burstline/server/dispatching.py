@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from burstline.core.load.window import SegmentKey
 from burstline.server.active import ActiveRun
 from burstline.server.clock import Clock, nanos
-from burstline.server.records import EpochRow
 from burstline.server.roster import Roster, Worker
+from burstline.server.rows import EpochRow
 from burstline.server.segments import Epoch, Segment
 from burstline.server.settings import ServerSettings
 from burstline.server.store import Store

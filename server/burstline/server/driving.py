@@ -9,8 +9,8 @@ from burstline.server.active import ActiveRun
 from burstline.server.clock import Clock, nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.errors import StoreUnavailable
-from burstline.server.records import LEFT, RunState
 from burstline.server.roster import Roster, Worker
+from burstline.server.rows import LEFT, RunState
 from burstline.server.segments import make_segments
 from burstline.server.settings import ServerSettings
 from burstline.server.settling import Judge, judged, make_record

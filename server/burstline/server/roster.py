@@ -67,6 +67,7 @@ class Worker:
         closed_nanos: when its stream closed; None while open, or when that is not known (after our own restart).
         restored_nanos: when it was read from the store after our own restart; None once it was heard.
         clock_error_s: half-width of the error of its clock estimate, seconds; None until a window says it.
+        leaving: it ended a segment without being asked, as a worker does that is told to end.
     """
 
     identity: Identity
@@ -75,6 +76,7 @@ class Worker:
     closed_nanos: int | None = None
     restored_nanos: int | None = None
     clock_error_s: float | None = None
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,10 @@ class Roster:
         return [worker for worker in self._workers.values() if worker.link is not None]
 
     def responsive(self, now_nanos: int) -> list[Worker]:
-        """Return attached workers that were heard within half a lease: those that may be given work."""
+        """Return workers that may be given work: attached, heard within half a lease, and not about to end."""
         silent_nanos = nanos(self._settings.lease_s / 2)
-        return [worker for worker in self.attached() if now_nanos - worker.heard_nanos <= silent_nanos]
+        heard = [worker for worker in self.attached() if now_nanos - worker.heard_nanos <= silent_nanos]
+        return [worker for worker in heard if not worker.leaving]
 
     def attach(self, identity: Identity, link: WorkerLink, now_nanos: int) -> Worker:
         """Note that a worker opened a stream; an older stream of the same worker is closed."""

@@ -5,13 +5,15 @@ import base64
 import binascii
 from collections.abc import AsyncIterator
 
+from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
+from burstline.core.quota.quotas import Account
 from burstline.server.active import ActiveRun
 from burstline.server.admitting import ceiling_violations, check_files, check_host
 from burstline.server.clock import Clock, nanos
 from burstline.server.errors import InvalidRequest, NotFound, WrongState
 from burstline.server.progress import RECENT_S, last_full, outcomes_of, phase_name, progress_of
-from burstline.server.records import RunRow
+from burstline.server.rows import RunRow
 from burstline.server.runs import Runs
 from burstline.server.settings import ServerSettings
 from burstline.server.store import PIECE_BYTES, Store
@@ -39,12 +41,11 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             known = await self._store.run_of_request(request.request_id)
             if known is not None:
                 return run_to_proto(known)
-        plan, account, schedule = _checked(asked, request.request_id)
+        plan, account = await asyncio.to_thread(_checked, asked, request.request_id)
         check_host(plan.target.url, self._settings.allow)
         await check_files(plan, self._store)
         if request.validate_only:
             return v1.Run(plan=asked.plan, account=asked.account, worker_count=asked.worker_count)
-        del schedule
         row = RunRow(
             id="",
             server="",
@@ -149,27 +150,27 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             yield wire.ReportChunk(json=document[start : start + PIECE_BYTES])
 
 
-def _checked(asked: v1.Run, request_id: str):  # type: ignore[no-untyped-def]  # returns core records
-    """Return plan, account and schedule of a run; raises InvalidRequest with the mistakes of all of them."""
+def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:
+    """Return plan and account of a run; raises InvalidRequest with the mistakes of both."""
     violations: list[Violation] = []
-    plan = account = schedule = None
+    plan = account = None
     if len(request_id) > 200:
         violations.append(Violation("request_id", f"{len(request_id)} characters: allowed are at most 200"))
     if asked.worker_count < 0:
         violations.append(Violation("worker_count", f"{asked.worker_count} is negative; 0 is all that are attached"))
     try:
         plan = plan_from_proto(asked.plan)
-        schedule = Schedule(plan.load, plan.seed)
-        violations += ceiling_violations(plan, schedule)
     except InvalidMessage as error:
         violations += error.violations
     try:
         account = account_from_proto(asked.account if asked.HasField("account") else None)
     except InvalidMessage as error:
         violations += error.violations
-    if violations:
+    if plan is not None and account is not None:
+        violations += ceiling_violations(plan, account, Schedule(plan.load, plan.seed))
+    if violations or plan is None or account is None:
         raise InvalidRequest(violations)
-    return plan, account, schedule
+    return plan, account
 
 
 def run_id(name: str) -> str:

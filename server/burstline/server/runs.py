@@ -18,8 +18,8 @@ from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_account, decode_plan, decode_preflight, decode_window
 from burstline.server.driving import Busy, Driver, Surroundings
 from burstline.server.errors import NotFound
-from burstline.server.records import LEFT, RunRow, RunState, WindowRow
 from burstline.server.roster import Identity, Worker
+from burstline.server.rows import LEFT, RunRow, RunState, WindowRow
 from burstline.server.segments import Epoch, make_segments
 
 log = logging.getLogger(__name__)
@@ -205,6 +205,9 @@ class Runs:
             return
         if reason == "stopped" and (epoch.problem or not (run.stop_asked.is_set() or run.overdue)):
             reason = LEFT
+            worker = self._around.roster.get(epoch.row.worker_id)
+            if worker is not None and not epoch.problem:
+                worker.leaving = True
         log.info("segment ended run=%s segment=%d epoch=%d reason=%s", key.run, key.segment, key.epoch, reason)
         epoch.row.end_reason, epoch.row.window_count = reason or "done", window_count
         await self._around.store.update_epoch(epoch.row)

@@ -8,7 +8,7 @@ from burstline.core.load.ledger import Ledger, add
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.window import BIN_S, Load, SegmentKey, Window
 from burstline.server.clock import seconds
-from burstline.server.records import EpochRow
+from burstline.server.rows import EpochRow
 
 
 @dataclass(slots=True)

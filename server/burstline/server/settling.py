@@ -10,7 +10,7 @@ from burstline.core.load.totals import Totals
 from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_window
-from burstline.server.judging import RunRecord, WorkerInfo
+from burstline.server.record import RunRecord, WorkerInfo
 from burstline.server.segments import Segment, make_segments, run_ledgers, start_skew_s
 from burstline.server.store import Store
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Table, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from burstline.server import schema
-from burstline.server.records import EpochRow, RunRow, RunState, WindowRow
+from burstline.server.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.upgrading import open_engine
 from burstline.server.writing import Writer, store_error
 

@@ -15,7 +15,7 @@ from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.window import AnswerKey, Bin, Latency, LatencyKey, Load, Window
 from burstline.server.app import RunningServer, running
 from burstline.server.clock import SystemClock
-from burstline.server.judging import RunRecord
+from burstline.server.record import RunRecord
 from burstline.server.settings import ServerSettings
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
@@ -202,6 +202,12 @@ class FakeWorker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; the test's own timeout bounds it."""
+    while not condition():  # noqa: ASYNC110  # what it looks at has no event
+        await asyncio.sleep(0.02)
+
+
 class Client:
     """Stubs, and the few calls that every test makes."""
 
@@ -257,6 +263,12 @@ def settings(tmp_path: Path) -> Callable[..., ServerSettings]:
         return settings_for(changes.pop("store", f"sqlite:///{tmp_path}/store.db"), **changes)
 
     return make
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[..., Any]:
+    """Return `eventually`."""
+    return eventually
 
 
 @pytest.fixture

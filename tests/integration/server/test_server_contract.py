@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from burstline.server.app import running
+from burstline.server.app import running, serve
 from burstline.server.errors import CannotStart
 from burstline.server.settings import Role, Token
 from burstline.v1 import resources_pb2 as v1
@@ -49,10 +49,13 @@ async def test_a_bad_plan_is_refused_with_every_mistake_at_once(serving: Make, s
 
 async def test_a_plan_above_its_own_ceiling_is_refused(serving: Make, settings: Make, plan: Make) -> None:
     async with serving(settings()) as (_, client):
+        message = plan((1.0, 100.0), ceilings=v1.Ceilings(request_count=10, cost_usd=0.0001))
+        message.target.front = v1.REST
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await client.create(plan((1.0, 100.0), ceilings=v1.Ceilings(request_count=10)))
+            await client.create(message)
         _, details = details_of(refused.value)
-        assert [violation.field for violation in details.field_violations] == ["ceilings.request_count"]
+        fields = [violation.field for violation in details.field_violations]
+        assert fields == ["ceilings.request_count", "ceilings.cost_usd"]
 
 
 @pytest.mark.parametrize(
@@ -162,13 +165,12 @@ async def test_an_unexpected_error_shows_no_inside(
 
 async def test_health_and_reflection_name_the_services(serving: Make, settings: Make) -> None:
     async with serving(settings(tokens=(Token(Role.ADMIN, "x"),))) as (_, client):
-        health = health_pb2_grpc.HealthStub(client.channel)
+        health: Any = health_pb2_grpc.HealthStub(client.channel)
         for service in ("", "burstline.v1.RunService", "burstline.v1.WorkerService"):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        call = reflection_pb2_grpc.ServerReflectionStub(client.channel).ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        )
+        mirror: Any = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+        call = mirror.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         names = [service.name async for answer in call for service in answer.list_services_response.service]
         assert {"burstline.v1.RunService", "burstline.v1.DataService", "burstline.v1.WorkerService"} <= set(names)
 
@@ -222,7 +224,6 @@ async def test_a_server_that_cannot_start_says_why_and_what_to_do(
 
 async def test_a_taken_port_is_an_error(serving: Make, settings: Make, tmp_path: Path) -> None:
     async with serving(settings()) as (server, _):
+        other = settings(listen=server.grpc_address, store=f"sqlite:///{tmp_path}/other.db")
         with pytest.raises(CannotStart, match="it is taken"):
-            other = settings(listen=server.grpc_address, store=f"sqlite:///{tmp_path}/other.db")
-            async with running(other, judge=lambda record: {}):
-                pass
+            await serve(other)

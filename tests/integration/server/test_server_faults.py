@@ -11,7 +11,7 @@ Make = Callable[..., Any]
 
 
 async def test_a_dead_worker_s_segment_is_taken_over_and_every_arrival_is_accounted_for(
-    serving: Make, settings: Make, workers: Make, plan: Make
+    serving: Make, settings: Make, workers: Make, plan: Make, eventually: Make
 ) -> None:
     async with serving(settings()) as (server, client):
         doomed, other = await workers(server.grpc_address, 2)
@@ -20,8 +20,7 @@ async def test_a_dead_worker_s_segment_is_taken_over_and_every_arrival_is_accoun
         await asyncio.sleep(0.8)
         await doomed.die()
         began = asyncio.get_running_loop().time()
-        while len(other.assigned) < 2:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: len(other.assigned) == 2)
         assert asyncio.get_running_loop().time() - began < 2.0
         taken = other.assigned[1]
         assert (taken.key.epoch, taken.start_nanos > 0, taken.from_count > 0) == (2, True, True)
@@ -43,7 +42,7 @@ def _unknown(worker: Any) -> int:
 
 
 async def test_a_silent_worker_keeps_its_segment_until_its_lease_is_over(
-    serving: Make, settings: Make, workers: Make, plan: Make
+    serving: Make, settings: Make, workers: Make, plan: Make, eventually: Make
 ) -> None:
     async with serving(settings()) as (server, client):
         silent, other = await workers(server.grpc_address, 2)
@@ -52,8 +51,7 @@ async def test_a_silent_worker_keeps_its_segment_until_its_lease_is_over(
         await asyncio.sleep(0.5)
         silent.silent = True
         began = asyncio.get_running_loop().time()
-        while len(other.assigned) < 2:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: len(other.assigned) == 2)
         waited_s = asyncio.get_running_loop().time() - began
         assert 1.0 <= waited_s < 1.8, "lease of 1 s + margin of 0.2 s"
         silent.stopped.add(silent._name(silent.assigned[0].key))
@@ -67,7 +65,7 @@ async def test_a_silent_worker_keeps_its_segment_until_its_lease_is_over(
 
 
 async def test_late_windows_of_an_old_epoch_turn_lost_into_known_numbers(
-    serving: Make, settings: Make, workers: Make, plan: Make
+    serving: Make, settings: Make, workers: Make, plan: Make, eventually: Make
 ) -> None:
     async with serving(settings()) as (server, client):
         cut, other = await workers(server.grpc_address, 2)
@@ -78,14 +76,12 @@ async def test_late_windows_of_an_old_epoch_turn_lost_into_known_numbers(
         await asyncio.sleep(0.4)
         cut.stopped.add(cut._name(cut.assigned[0].key))
         await cut.cut()
-        while len(other.assigned) < 2:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: len(other.assigned) == 2)
         cut.kept.clear()
         assert cut.unacknowledged
         cut.silent = False
         await cut.attach()
-        while cut.unacknowledged:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: not cut.unacknowledged)
         await client.ended(run.name)
         report = await client.report(run.name)
         assert report["imbalances"] == []
@@ -175,3 +171,23 @@ async def test_a_second_run_waits_for_busy_workers(serving: Make, settings: Make
         one, two = await client.ended(first.name), await client.ended(second.name)
         assert two.start_time.ToNanoseconds() > one.start_time.ToNanoseconds() + 800_000_000
         assert (await client.report(second.name))["ledger"]["sent"] == 15
+
+
+async def test_a_worker_that_leaves_by_itself_hands_its_segment_on(
+    serving: Make, settings: Make, workers: Make, plan: Make, eventually: Make
+) -> None:
+    async with serving(settings()) as (server, client):
+        leaving, other = await workers(server.grpc_address, 2)
+        run = await client.create(plan((2.0, 100.0)))
+        await client.until(run.name, v1.Run.RUNNING)
+        await asyncio.sleep(0.6)
+        leaving.stopped.add(leaving._name(leaving.assigned[0].key))  # as it does at its own end
+        await eventually(lambda: len(other.assigned) == 2)
+        assert len(leaving.assigned) == 1
+        await client.ended(run.name)
+        report = await client.report(run.name)
+        assert report["imbalances"] == []
+        assert report["ledger"]["scheduled"] == 200
+        assert report["ledger"]["lost"] == 0, "it told everything before it left"
+        assert report["ledger"]["sent"] + report["ledger"]["unsent"] == 200
+        assert report["ledger"]["sent"] > 150

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from burstline.server import schema, upgrading
 from burstline.server.errors import CannotStart, StoreUnavailable
 from burstline.server.migrations import HEAD
-from burstline.server.records import EpochRow, RunRow, RunState, WindowRow
+from burstline.server.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store import Store
 from sqlalchemy import create_engine, text
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 LEFT = "left"
 """End reason of a worker that stopped by its own decision: its segment goes to another."""
 
