@@ -118,6 +118,12 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
         yield run_service_pb2.DownloadResponse(content=CONTENT[:4])
         yield run_service_pb2.DownloadResponse(content=CONTENT[4:])
 
+    async def ListWorkers(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    async def Upload(self, request_iterator: Any, context: Any) -> Any:
+        raise NotImplementedError
+
     def say(self, **message: Any) -> None:
         self._out.put_nowait(v1.AttachResponse(**message))
 
@@ -189,7 +195,7 @@ def plan_for(target: Any, *load: Phase, **more: Any) -> Plan:
 def plan_to_proto(plan: Plan) -> resources_pb2.Plan:
     """Return the message of a plan, as far as these tests use plans."""
     shapes = {Constant: "constant", Pause: "pause", Users: "users"}
-    fields = {
+    fields: dict[type, Callable[[Any], dict[str, Any]]] = {
         Constant: lambda shape: {"requestCountPerSecond": shape.rate_per_s},
         Pause: lambda _: {},
         Users: lambda shape: {"userCount": shape.users, "thinkDuration": f"{shape.think_s}s"},
@@ -409,7 +415,7 @@ async def test_data_secrets_and_json_reach_the_target(
     await server.start(key)
     await server.end(key)
     assert set(target.lines) == {"POST /o/A1 HTTP/1.1", "POST /o/B2 HTTP/1.1"}
-    assert len({body for body in target.bodies}) == len(target.requests) > 40
+    assert len(set(target.bodies)) == len(target.requests) > 40
     assert all("x-api-key: s3cret" in head for head in target.requests)
 
 
@@ -420,7 +426,9 @@ async def test_data_secrets_and_json_reach_the_target(
         pytest.param({"url": "http://127.0.0.1:1"}, "no connection to http://127.0.0.1:1", id="nobody there"),
         pytest.param({"auth": Auth(AuthKind.BEARER, "${env:NOT_SET_ANYWHERE}")}, "NOT_SET_ANYWHERE", id="no secret"),
         pytest.param(
-            {"data": DataFile("0" * 64, DataFormat.CSV, DataOrder.RANDOM, ("sku",))}, "could not be fetched", id="no file"
+            {"data": DataFile("0" * 64, DataFormat.CSV, DataOrder.RANDOM, ("sku",))},
+            "could not be fetched",
+            id="no file",
         ),
     ],
 )

@@ -19,7 +19,11 @@ class Trial:
     """A sender whose outcomes are written down by number."""
 
     def __init__(
-        self, url: str, most_open: int = 100, keep_alive_s: float = 60.0, gate: Gate = Gate(named=False)  # noqa: B008
+        self,
+        url: str,
+        most_open: int = 100,
+        keep_alive_s: float = 60.0,
+        gate: Gate = Gate(named=False),  # noqa: B008
     ) -> None:
         self.outcomes: dict[int, str] = {}
         self.bodies: dict[int, bytes] = {}
@@ -50,7 +54,7 @@ class Trial:
 
     async def settled(self) -> None:
         async with asyncio.timeout(10):
-            while self.sender.in_flight:
+            while self.sender.in_flight:  # noqa: ASYNC110 - the sender has no event, by design
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.005)
 
@@ -204,7 +208,9 @@ async def test_what_resolves_to_a_forbidden_address_is_not_connected_to(
     target: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(*_: Any, **__: Any) -> list[dict[str, Any]]:
-        return [{"hostname": "x", "host": "169.254.169.254", "port": 80, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+        return [
+            {"hostname": "x", "host": "169.254.169.254", "port": 80, "family": socket.AF_INET, "proto": 0, "flags": 0}
+        ]
 
     monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", resolve)
     trial = Trial("http://rebound.example.com", gate=NAMED)
@@ -357,7 +363,9 @@ async def test_after_a_halt_what_waits_for_a_connection_is_never_written(target:
     assert (trial.sender.in_flight, trial.sender.abandoned_count) == (0, 5)
 
 
-async def test_a_plain_proxy_from_the_environment_gets_the_request(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plain_proxy_from_the_environment_gets_the_request(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", f"http://me:pw@127.0.0.1:{target.port}")
     monkeypatch.setenv("no_proxy", "localhost")
     trial = Trial("http://service.example.com")

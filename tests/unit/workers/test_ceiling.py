@@ -1,7 +1,7 @@
 """The ceiling lets through its share and no more, without waiting."""
 
 import pytest
-from asyncio_throttle import Throttler
+from asyncio_throttle.throttler import Throttler
 from burstline.workers.ceiling import Ceiling, slots_share
 from hypothesis import given
 from hypothesis import strategies as st

@@ -48,9 +48,11 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return run time, seconds."""
+        ...
 
     def instant_of(self, run_s: float) -> float:
         """Return the timer's instant for run time `run_s`, seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

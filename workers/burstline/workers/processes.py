@@ -17,12 +17,20 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Protocol
 
 from burstline.workers.settings import AgentSettings
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
 _KILL_AFTER_S = 12.0
 """The agent drains for at most 8 s; what has not ended by then is killed."""
+
+
+class Closable(Protocol):
+    """Something that is given back."""
+
+    def close(self) -> None:
+        """Give it back."""
 
 
 class WorkerProcesses:
@@ -36,7 +44,7 @@ class WorkerProcesses:
     def __init__(self, settings: AgentSettings, count: int) -> None:
         self._settings, self._count = settings, count
         self._processes: list[BaseProcess] = []
-        self._lifeline: Connection | None = None
+        self._lifeline: Closable | None = None
 
     @property
     def processes(self) -> tuple[BaseProcess, ...]:
