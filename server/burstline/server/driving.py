@@ -241,19 +241,22 @@ class Driver:
         return now > end + slack
 
     async def _settle(self) -> None:
-        run, around = self._run, self._around
-        end = around.clock.now_nanos()
+        run, end = self._run, self._around.clock.now_nanos()
         await self._enter(RunState.SETTLING)
-        clock_errors = {w.identity.worker_id: w.clock_error_s for w in around.roster if w.clock_error_s is not None}
-        end_nanos = self._end_of_duty(end)
-        record = await asyncio.to_thread(make_record, run, around.store, end_nanos, clock_errors, around.version)
-        for imbalance in record.ledger.imbalances():
-            log.error("run=%s the ledger does not close: %s", run.id, imbalance)
-        verdict, document = await asyncio.to_thread(judged, record, around.judge)
+        verdict, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), "")
         state = RunState.STOPPED if run.row.stopped_by == "user" else RunState.SUCCEEDED
         run.row.verdict = verdict
         run.row.reason = _reason(run)
         await self._end(state, end, document)
+
+    def _judge(self, end_nanos: int, problem: str) -> tuple[str, bytes]:
+        """Return verdict and report; for a thread."""
+        run, around = self._run, self._around
+        clock_errors = {w.identity.worker_id: w.clock_error_s for w in around.roster if w.clock_error_s is not None}
+        record = make_record(run, around.store, end_nanos, clock_errors, around.version, problem)
+        for imbalance in record.ledger.imbalances():
+            log.error("run=%s the ledger does not close: %s", run.id, imbalance)
+        return judged(record, around.judge)
 
     def _end_of_duty(self, now: int) -> int:
         """Return when arrivals stopped coming due for segments that nobody holds, server clock."""
@@ -265,10 +268,16 @@ class Driver:
     # -- states --------------------------------------------------------------------------------------------------
 
     async def _fail(self, reason: str) -> None:
+        """End a run that could not take place; its report says why, if one can be made at all."""
         self.dispatch.stop_all()
+        end, document = self._around.clock.now_nanos(), None
         self._run.row.verdict, self._run.row.reason = "could_not_run", reason
         try:
-            await self._end(RunState.FAILED, self._around.clock.now_nanos(), None)
+            _, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), reason)
+        except Exception:
+            log.exception("run=%s no report could be made", self._run.id)
+        try:
+            await self._end(RunState.FAILED, end, document)
         except StoreUnavailable as problem:
             log.error("run=%s its end could not be stored: %s", self._run.id, problem)
             self._run.row.state = RunState.FAILED

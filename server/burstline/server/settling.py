@@ -18,7 +18,7 @@ Judge = Callable[[RunRecord], dict[str, Any]]
 
 
 def make_record(
-    run: ActiveRun, store: Store, end_nanos: int, clock_errors_s: dict[str, float], version: str
+    run: ActiveRun, store: Store, end_nanos: int, clock_errors_s: dict[str, float], version: str, problem: str = ""
 ) -> RunRecord:
     """Return what judging needs; reads every window from the store, so call it in a thread.
 
@@ -30,6 +30,7 @@ def make_record(
         end_nanos: when the run ended for segments that nobody holds, server clock.
         clock_errors_s: worker id -> half-width of its clock's error.
         version: burstline's.
+        problem: why the run could not take place; "" if it did.
     """
     row = run.row
     segments = make_segments(run.schedule, len(run.segments), [epoch.row for epoch in run.epochs()])
@@ -58,6 +59,7 @@ def make_record(
         preflight=run.preflight or (),
         stopped_by=row.stopped_by,
         abort_rule=row.abort_rule,
+        problem=problem,
         start_skew_s=start_skew_s(segments),
         notes=tuple(run.notices),
         version=version,

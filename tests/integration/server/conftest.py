@@ -42,6 +42,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "imbalances": ledger.imbalances(),
         "workers": [[worker.name, list(worker.segments), worker.lost] for worker in record.workers],
         "stopped_by": record.stopped_by,
+        "problem": record.problem,
         "notes": list(record.notes),
         "duration_s": record.duration_s,
     }

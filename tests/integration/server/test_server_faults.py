@@ -30,14 +30,15 @@ async def test_a_dead_worker_s_segment_is_taken_over_and_every_arrival_is_accoun
         assert ended.state == v1.Run.SUCCEEDED
         assert report["imbalances"] == []
         assert ledger["scheduled"] == ledger["due"] == 300
-        assert ledger["sent"] == doomed.sent_count + other.sent_count - _unknown(doomed)
+        told = doomed.sent_count + other.sent_count
+        assert told - _unacknowledged(doomed) <= ledger["sent"] <= told
         assert ledger["unsent"] > 0, "what was due between the death and the takeover"
         assert ledger["sent"] + ledger["unsent"] + ledger["lost"] == 300
         assert [f"workers/{doomed.worker_id}", [doomed.assigned[0].key.segment], True] in report["workers"]
 
 
-def _unknown(worker: Any) -> int:
-    """Requests of windows that never reached the server."""
+def _unacknowledged(worker: Any) -> int:
+    """Requests of windows that may not have reached the server."""
     return sum(load.sent_count for m in worker.unacknowledged.values() for load in m.window.window.loads)
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from burstline.server.app import running
+from burstline.server.record import RunRecord
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
+from burstline.v1 import run_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as worker_wire
 
 Make = Callable[..., Any]
@@ -82,8 +85,26 @@ async def test_without_a_worker_the_run_fails_with_what_to_do(serving: Make, set
         ended = await client.ended(run.name)
         assert (ended.state, ended.verdict) == (v1.Run.FAILED, "could_not_run")
         assert "burstline work --server" in ended.reason
-        with pytest.raises(grpc.aio.AioRpcError, match="no report: no worker joined"):
-            await client.report(run.name)
+        report = await client.report(run.name)
+        assert report["problem"] == ended.reason
+        assert (report["ledger"]["scheduled"], report["ledger"]["not_due"]) == (100, 100)
+
+
+async def test_a_judgement_that_fails_ends_the_run_without_a_report(
+    settings: Make, workers: Make, plan: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(record: RunRecord) -> dict[str, Any]:
+        raise RuntimeError("cannot judge")
+
+    async with running(settings(), judge=broken) as server, grpc.aio.insecure_channel(server.grpc_address) as channel:
+        runs: Any = run_service_pb2_grpc.RunServiceStub(channel)
+        await workers(server.grpc_address)
+        run = await runs.CreateRun(wire.CreateRunRequest(run=v1.Run(plan=plan((0.2, 50.0)))))
+        last = [progress async for progress in runs.WatchRun(wire.WatchRunRequest(name=run.name))][-1].run
+        assert (last.state, last.reason) == (v1.Run.FAILED, "internal error; the server's log has the details")
+        with pytest.raises(grpc.aio.AioRpcError, match="has no report"):
+            await runs.GetReport(wire.GetReportRequest(name=run.name)).read()
+    assert "cannot judge" in caplog.text
 
 
 @pytest.mark.parametrize(("status", "text"), [(403, "answered 403"), (0, "cannot be reached")])
