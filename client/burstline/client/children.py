@@ -24,6 +24,9 @@ STOP_WAIT_S = 4.0
 START_WAIT_S = 20.0
 """How long a child may take to say that it listens."""
 
+ORPHAN_WAIT_S = 1.0
+"""From a child's noticing that its parent is gone to its end: there is nobody left to report to."""
+
 LISTENING = "listening on "
 """What a child's first line of output begins with; the rest is its address."""
 
@@ -107,14 +110,14 @@ class Children:
 
 
 def end_with_parent() -> None:
-    """Start a thread that ends this process when standard input closes: SIGTERM first, for good 5 s later."""
+    """Start a thread that ends this process when standard input closes: SIGTERM first, for good soon after."""
 
     def wait() -> None:
         with contextlib.suppress(OSError):
             while os.read(0, 4096):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        time.sleep(ORPHAN_WAIT_S)
         os._exit(143)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

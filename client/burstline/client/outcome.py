@@ -1,10 +1,10 @@
 """The end of a run: its report, fetched, written, printed, and turned into an exit code."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 
 from burstline.client.connection import Connection
@@ -56,7 +56,8 @@ def write_report(report: dict[str, Any], *, json_file: Path | None, junit_file: 
             continue
         try:
             if str(path) == "-":
-                click.get_binary_stream("stdout").write(content)
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
             else:
                 path.write_bytes(content)
         except OSError as error:

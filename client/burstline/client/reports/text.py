@@ -104,14 +104,14 @@ def _ledger(report: Report, console: Console) -> None:
     table = _table(("", "left"), ("count", "right"), ("share", "right"))
     for name in ("scheduled", "not_due", "due", "dropped", "unsent", "lost", "sent"):
         if ledger[name] or name in ("scheduled", "sent"):
-            table.add_row(_words(name), count_text(ledger[name]), "")
+            _row(table, _words(name), count_text(ledger[name]), "")
     for outcome, count in ledger["outcomes"].items():
         if count:
             share = count / ledger["sent"] if ledger["sent"] else 0.0
-            table.add_row(f"  {_words(outcome)}", count_text(count), f"{share:.2%}")
+            _row(table, f"  {_words(outcome)}", count_text(count), f"{share:.2%}")
     for name in ("in_flight", "orphaned"):
         if ledger[name]:
-            table.add_row(f"  {_words(name)}", count_text(ledger[name]), "")
+            _row(table, f"  {_words(name)}", count_text(ledger[name]), "")
     console.print(Padding(table, (0, 0, 0, 2)))
     signatures = {name: count for name, count in ledger["signatures"].items() if not name.endswith(".ok")}
     if signatures:
@@ -128,7 +128,7 @@ def _latency(report: Report, console: Console) -> None:
     table = _table(("request", "left"), ("outcome", "left"), ("count", "right"), *((name, "right") for name in names))
     for row in rows:
         times = [latency_text(row[f"{name}_s"]) for name in names]
-        table.add_row(row["request"][:20], _words(row["outcome"]), count_text(row["count"]), *times)
+        _row(table, row["request"][:20], _words(row["outcome"]), count_text(row["count"]), *times)
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
@@ -162,7 +162,7 @@ def _findings(report: Report, console: Console) -> None:
         headroom = "-" if one["headroom_ratio"] is None else f"{one['headroom_ratio']:.0%}"
         style = "red" if (one["headroom_ratio"] or 0) < 0 else ""
         use = Text(_number(one["peak_use"]), style=style)
-        table.add_row(one["name"], _number(one["limit"]), use, Text(headroom, style=style), one["limit_source"])
+        _row(table, one["name"], _number(one["limit"]), use, Text(headroom, style=style), one["limit_source"])
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
@@ -208,6 +208,11 @@ def _table(*columns: tuple[str, str]) -> Table:
     for name, side in columns:
         table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
     return table
+
+
+def _row(table: Table, *cells: str | Text) -> None:
+    # a plain string would be read as markup: request names may hold brackets
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
 def _words(code: str) -> str:
