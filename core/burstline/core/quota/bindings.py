@@ -127,8 +127,11 @@ def _spans(throttled: Ints, plan: Plan) -> list[tuple[int, int]]:
     if not len(hit):
         return []
     gaps_s = np.diff(hit) * BIN_S
-    allowed_s = np.array([_gap_at(plan, index * BIN_S) for index in hit[:-1].tolist()])
-    cuts = np.flatnonzero(gaps_s > allowed_s)
+    phases = np.searchsorted(np.cumsum([phase.duration_s for phase in plan.load]), hit * BIN_S, side="right")
+    allowed_s = np.array([_gap_in(plan, phase) for phase in range(len(plan.load) + 1)])[phases[:-1]]
+    # bursts and steady load exceed different parts of a bucket: they are told apart
+    trains = np.array([*(isinstance(phase.shape, Bursts) for phase in plan.load), False])[phases]
+    cuts = np.flatnonzero((gaps_s > allowed_s) | (trains[1:] != trains[:-1]))
     if len(cuts) >= MOST_SPANS:
         return [(int(hit[0]), int(hit[-1]) + 1)]
     starts = [int(hit[0]), *(int(hit[cut + 1]) for cut in cuts)]
@@ -136,13 +139,9 @@ def _spans(throttled: Ints, plan: Plan) -> list[tuple[int, int]]:
     return list(zip(starts, ends, strict=True))
 
 
-def _gap_at(plan: Plan, at_s: float) -> float:
-    end_s = 0.0
-    for phase in plan.load:
-        end_s += phase.duration_s
-        if at_s < end_s:
-            return max(GAP_S, 1.5 * phase.shape.every_s) if isinstance(phase.shape, Bursts) else GAP_S
-    return GAP_S
+def _gap_in(plan: Plan, phase: int) -> float:
+    shape = plan.load[phase].shape if phase < len(plan.load) else None
+    return max(GAP_S, 1.5 * shape.every_s) if isinstance(shape, Bursts) else GAP_S
 
 
 def _part(series: Series, throttled: Ints, low: int, high: int, bucket: Bucket | None) -> str:

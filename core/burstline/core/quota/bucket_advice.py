@@ -79,7 +79,8 @@ def plan_changes(plan: Plan, bucket: Bucket, scale: float = 1.0) -> tuple[str, .
 
 def _setting(demand: Demand) -> tuple[float, float]:
     """Rate and burst that a bucket of one's own needs: the rate that lasts, and the burst on the frontier at it."""
-    rate = float(ceil(highest_rate(demand.times_s, SUSTAINED_S) - ROUNDING))
+    lasts_s = float(demand.times_s[-1] - demand.times_s[0])
+    rate = float(ceil(highest_rate(demand.times_s, max(1.0, min(SUSTAINED_S, lasts_s))) - ROUNDING))
     return rate, float(ceil(burst_needed(demand.times_s, rate) - ROUNDING))
 
 
@@ -107,8 +108,8 @@ def _own(
         rate,
         new_rate,
         f"For {demand.what}: arrivals in any t seconds stay within burst + rate x t at a rate of {rate:,.0f} "
-        f"(the highest over {SUSTAINED_S:.0f} s) and a burst of {burst:,.0f}. Recommended: {HEADROOM - 1:.0%} more, "
-        "rounded up. It is your own setting: no request to AWS.",
+        f"(the highest that lasts {SUSTAINED_S:.0f} s, or the whole plan) and a burst of {burst:,.0f}. "
+        f"Recommended: {HEADROOM - 1:.0%} more, rounded up. It is your own setting: no request to AWS.",
         BurstAdvice(bucket.burst, burst, new_burst, True),
         command,
         (hit_ratio_needed(bucket.rate_per_s, rate),) if rate > bucket.rate_per_s else (),

@@ -19,7 +19,6 @@ from burstline.core.quota.limits import (
     concurrency_limits,
     is_declared,
     is_near,
-    last_second,
     level_in_bins,
     scaling_use,
 )
@@ -118,7 +117,7 @@ def _candidates_of(
     elif layer in (Layer.RESERVED_CONCURRENCY, Layer.ACCOUNT_CONCURRENCY):
         yield from _concurrency_candidates(layer, observed, throttled, span)
     elif layer is Layer.INVOCATION_RATE:
-        yield from _invocation_candidate(observed, span)
+        yield from _invocation_candidate(observed, throttled, span)
     elif layer is Layer.SCALING_RATE:
         yield from _scaling_candidate(account, observed, span)
     else:
@@ -131,12 +130,11 @@ def _bucket_candidate(layer: Layer, account: Account, observed: Observed, thrott
         return Candidate(layer, "It answers in the same way; no limit of its own was declared.", False, False)
     declared = layer is not Layer.ACCOUNT_GATEWAY or is_declared(account, "apigateway.rate")
     seen, replayed = int(throttled[span].sum()), int(observed.refused_by[layer][span].sum())
-    explains = replayed > 0 and abs(seen - replayed) <= max(ALIKE_COUNT, ALIKE_RATIO * max(seen, replayed))
     return Candidate(
         layer,
         f"Played through {bucket.rate_per_s:,.0f} requests/s and a burst of {bucket.burst:,.0f} "
         f"({'declared' if declared else 'default'}), what was sent loses {replayed:,}; {seen:,} were throttled.",
-        explains,
+        _are_alike(seen, replayed),
         declared,
     )
 
@@ -159,19 +157,26 @@ def _concurrency_candidates(layer: Layer, observed: Observed, throttled: Ints, s
         yield Candidate(layer, f"About {level:,.0f} calls were in flight; no limit was declared.", False, False)
 
 
-def _invocation_candidate(observed: Observed, span: slice) -> Iterator[Candidate]:
+def _invocation_candidate(observed: Observed, throttled: Ints, span: slice) -> Iterator[Candidate]:
     if not observed.caps:
         return
     cap = min(observed.caps, key=lambda one: one.value)
-    limit = INVOCATIONS_PER_ENVIRONMENT_PER_S * cap.value
-    peak = float(last_second(observed.admitted)[span].max(initial=0.0))
+    limit = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * cap.value)
+    tried = spread_bins(observed.admitted + throttled)
+    no = tried[~bucket_accepts(tried, limit, limit)]
+    seen = int(throttled[span].sum())
+    replayed = int(np.count_nonzero((no >= span.start * BIN_S) & (no < span.stop * BIN_S)))
     yield Candidate(
         Layer.INVOCATION_RATE,
-        f"At most {peak:,.0f} calls ran in a second; ten times a concurrency of {cap.value:,} is {limit:,}.",
-        # one second's worth of burst lets twice the limit through in a first second
-        is_near(peak, limit) or (limit <= peak <= 2.2 * limit),
+        f"Played through ten times a concurrency of {cap.value:,} a second ({limit:,.0f}), what reached Lambda loses "
+        f"{replayed:,}; {seen:,} were throttled.",
+        _are_alike(seen, replayed),
         cap.declared,
     )
+
+
+def _are_alike(seen: int, replayed: int) -> bool:
+    return replayed > 0 and abs(seen - replayed) <= max(ALIKE_COUNT, ALIKE_RATIO * max(seen, replayed))
 
 
 def _scaling_candidate(account: Account, observed: Observed, span: slice) -> Iterator[Candidate]:

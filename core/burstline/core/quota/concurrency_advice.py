@@ -67,7 +67,7 @@ def concurrency_proposals(plan: Plan, account: Account, demand: Demand) -> list[
         found.append(_reserved(account, demand, name, need))
         reserved_now += int(max(0.0, (found[-1].advice.recommended or 0) - function.reserved))
     own = _need(demand.times_s[shared], _pooled(shared_services)) if shared_services else None
-    if own is not None or reserved_now + UNRESERVED_MINIMUM > account.concurrency:
+    if own is not None or (reserved_now and reserved_now + UNRESERVED_MINIMUM > account.concurrency):
         found.append(_account(account, demand, own, reserved_now))
     return found
 

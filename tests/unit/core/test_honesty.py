@@ -1,0 +1,60 @@
+"""Generator honesty: the seconds in which we were the limit."""
+
+from collections.abc import Callable
+
+import pytest
+from burstline.core.load.plan import Bursts, Constant, Phase
+from burstline.core.load.totals import Second, Totals
+from burstline.core.load.window import Bin, Drop, Load
+from burstline.core.quota.honesty import LimitedSpan, limited_s, limited_spans, overlaps
+from burstline.core.quota.series import series_of
+from burstline.server.judging import RunRecord
+
+
+def spans(totals: Totals) -> tuple[LimitedSpan, ...]:
+    return limited_spans(totals, series_of(totals))
+
+
+@pytest.mark.parametrize(("dropped", "limited"), [(0, False), (1, False), (2, True)])
+def test_more_than_a_thousandth_dropped_limits_a_second(dropped: int, limited: bool) -> None:
+    load = Load(due=1000, sent=1000 - dropped, dropped={Drop.LATE: dropped})
+    found = spans(Totals(seconds={3: Second(load=load)}))
+    assert bool(found) is limited
+    if limited:
+        assert (found[0].from_s, found[0].to_s) == (3.0, 4.0)
+        assert "late" in found[0].reason
+
+
+@pytest.mark.parametrize(("late_s", "limited"), [(0.009, False), (0.012, True)])
+def test_lateness_over_ten_milliseconds_limits_a_second(late_s: float, limited: bool) -> None:
+    second = Second(load=Load(due=100, sent=100))
+    for _ in range(100):
+        second.lateness.add(late_s)
+    assert bool(spans(Totals(seconds={0: second}))) is limited
+
+
+@pytest.mark.parametrize(("sent", "limited"), [(27, False), (28, True)])
+def test_a_bin_over_a_quarter_more_than_due_and_two_is_a_clump(sent: int, limited: bool) -> None:
+    """20 due in each bin: 1.25 x 20 + 2 = 27 may leave in one."""
+    bins = {index: Bin(due=20, sent=20) for index in range(100)}
+    bins[50].sent = sent
+    assert bool(spans(Totals(bins=bins))) is limited
+
+
+def test_the_end_of_a_clean_burst_is_no_clump() -> None:
+    bins = {0: Bin(due=160, sent=130), 1: Bin(due=160, sent=160), 2: Bin(due=0, sent=30)}
+    assert spans(Totals(bins=bins)) == ()
+
+
+def test_a_clean_run_has_no_limited_second(make_run: Callable[..., RunRecord]) -> None:
+    load = (Phase("steady", 3.0, Constant(300.0)), Phase("train", 4.0, Bursts(200, 1.0, 0.05, 100.0)))
+    assert spans(make_run(load, late_s=0.003).totals) == ()
+
+
+def test_neighbouring_seconds_of_one_reason_are_one_span() -> None:
+    limited = {second: Second(load=Load(due=10, dropped={Drop.SLOTS: 5})) for second in (1, 2, 5)}
+    found = spans(Totals(seconds=limited))
+    assert [(span.from_s, span.to_s) for span in found] == [(1, 3), (5, 6)]
+    assert limited_s(found) == 3
+    assert overlaps(found, 2.5, 4.0)
+    assert not overlaps(found, 3.0, 5.0)
