@@ -57,9 +57,9 @@ class RunningAwsSide:
         """Accept connections from now on; raises OSError if the address is taken or not ours."""
         app = web.Application(client_max_size=MOST_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.backend.settings.host, self.backend.settings.port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self.backend.settings.host, self.backend.settings.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
