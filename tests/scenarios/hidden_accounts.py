@@ -368,15 +368,14 @@ def _where(random: np.random.Generator, front: Front, *, errors: bool = True) ->
         "round_trip_s": float(random.choice(ROUND_TRIPS_S)),
         "error_ratio": ratio,
         "error_signature": ambiguous if random.random() < 0.7 else "",
-        "errors_quick": bool(random.random() < 0.3),
+        "errors_quick": bool(random.random() < 0.2),
     }
 
 
 def _bucket_throttle(front: Front, rate: float, burst: float, seed: int, noise: float = 0.0) -> Admitting:
-    account = Account(
-        gateway=Bucket(1e9, 1e9), stages={"s": Bucket(rate, burst)}, concurrency=1_000_000, functions={"f": Function("f")}
-    )
-    return Admitting(front, account, Call("f", "s"), seed=seed, noise=noise)
+    # The account's bucket, not a stage's: noise would strike twice on the way through both.
+    account = Account(gateway=Bucket(rate, burst), concurrency=1_000_000, functions={"f": Function("f")})
+    return Admitting(front, account, Call("f"), seed=seed, noise=noise)
 
 
 def _open() -> Account:
@@ -401,9 +400,11 @@ def bucket(random: np.random.Generator, *, empty: bool = False, noise: float = 0
     throttle = _bucket_throttle(front, rate, burst, int(random.integers(1 << 30)), noise)
     values = {"rate": rate, "burst": burst}
     refill_s = burst / rate * 1.2 + 0.5
+    where = _where(random, front)
     if empty:
-        while throttle.arrive(-1e-9)[0] is None:
-            pass
+        first_s = where["round_trip_s"] / 2  # when the first request arrives
+        while (answer := throttle.arrive(first_s))[0] is None:
+            throttle.finish(first_s, answer[2])
         load: tuple[Phase, ...] = (constant(pressure, PRESSURE_S, "p"),)
         if random.random() < 0.5 and refill_s < 20:
             load = (constant(pressure, 10.0, "p"), pause(refill_s, "rest"), constant(pressure, 10.0, "again"))
@@ -417,7 +418,7 @@ def bucket(random: np.random.Generator, *, empty: bool = False, noise: float = 0
         elif random.random() < 0.3:
             load = (constant(pressure, PRESSURE_S, "p"),)
     service = service_of(random, _log_uniform(random, 0.005, 0.5), str(random.choice(SHAPES)))
-    return Hidden(kind, front, [Truth(Family.BUCKET, values)], load, throttle, service, **_where(random, front))
+    return Hidden(kind, front, [Truth(Family.BUCKET, values)], load, throttle, service, **where)
 
 
 def concurrency(random: np.random.Generator, shape: str) -> Hidden:
@@ -460,9 +461,9 @@ def invocation(random: np.random.Generator) -> Hidden:
     """The 10x rule on fronts that separate it from a bucket, with calls too short for the cap to bind."""
     front = Front(random.choice([Front.REST, Front.FUNCTION_URL, Front.LAMBDA, Front.HTTP, Front.ALB]))
     over = float(random.uniform(1.15, 3.0))
-    cap = max(5, round(_log_uniform(random, 60, 2000) / over / 10))
+    cap = max(8, round(_log_uniform(random, 100, 2000) / over / 10))
     pressure = 10 * cap * over
-    mean_s = _log_uniform(random, 0.003, 0.05)
+    mean_s = _log_uniform(random, 0.003, 0.02)
     load = (constant(5 * cap, float(random.uniform(1, 3)), "warm"), constant(pressure, PRESSURE_S, "p"))
     service = service_of(random, mean_s, "lognormal")
     truth = Truth(Family.INVOCATION_RATE, {"rate_limit": 10.0 * cap})
@@ -518,10 +519,10 @@ def changing(random: np.random.Generator) -> Hidden:
     at = float(random.uniform(7, 13))
     factor = float(random.choice([random.uniform(0.5, 0.8), random.uniform(1.25, 1.6)]))
     pressure = _log_uniform(random, 80, 2000)
-    sort = str(random.choice(["appears", "bucket moves", "cap moves"]))
+    sort = str(random.choice(["appears", "bucket moves", "cap moves", "cap appears"]))
     load: tuple[Phase, ...] = (constant(pressure, PRESSURE_S, "p"),)
     mean_s = _log_uniform(random, 0.3, 1.0)
-    if sort == "cap moves":
+    if sort.startswith("cap"):
         front = Front(random.choice([Front.REST, Front.ALB, Front.FUNCTION_URL, Front.HTTP]))
         cap = max(8, round(pressure * mean_s / 2.0))
         later = round(cap * factor)
@@ -530,6 +531,9 @@ def changing(random: np.random.Generator) -> Hidden:
             Truth(Family.CONCURRENCY, {"concurrency": cap}, 0, at),
             Truth(Family.CONCURRENCY, {"concurrency": later}, at),
         ]
+        if sort == "cap appears":
+            throttle = MovingCap(_capped(front, 100_000, reserved=False), at, cap)
+            truths = [Truth(Family.CONCURRENCY, {"concurrency": cap}, at)]
     else:
         front = Front(random.choice([Front.REST, Front.HTTP, Front.PLAIN]))
         rate = round(pressure / 2.0)
@@ -537,7 +541,8 @@ def changing(random: np.random.Generator) -> Hidden:
         second = _bucket_throttle(front, round(rate * factor), burst, 2)
         first = Admitting(front, _open(), Call("f")) if sort == "appears" else _bucket_throttle(front, rate, burst, 1)
         throttle = Changing(first, second, at)
-        truths = [Truth(Family.BUCKET, {"rate": round(rate * factor), "burst": burst}, at)]
+        # Its burst cannot be told: a bucket that appears is, to a client, one that was larger all along.
+        truths = [Truth(Family.BUCKET, {"rate": round(rate * factor)}, at)]
         if sort != "appears":
             truths.insert(0, Truth(Family.BUCKET, {"rate": rate, "burst": burst}, 0, at))
         mean_s = _log_uniform(random, 0.005, 0.5)

@@ -1,0 +1,1 @@
+"""Fitting: from a run's bins alone, which law throttled, with which numbers, and when."""

@@ -1,0 +1,65 @@
+"""Since when a bucket has been running: the last time at which it was full, for each rejection."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from burstline.core.load.window import BIN_S
+from burstline.core.quota.series import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Where each bin's requests begin, seconds, and how many had passed before; one entry per bin with requests."""
+
+    at_s: Floats
+    before: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """For each point, when the bucket was last full and what had passed then; and in which stretch since, from 0."""
+
+    at_s: Floats
+    before: Floats
+    stretch: Ints
+
+
+def passage_of(tried: Ints, used: Floats, low: int, high: int) -> Passage:
+    """Return the places in bins low..high at which requests begin.
+
+    A bin with fewer requests than the next is taken to hold them at its end: load began in it.
+    """
+    before = np.concatenate(([0.0], np.cumsum(used)))[:-1]
+    following = np.append(tried[1:], 0)
+    busy = np.flatnonzero(tried[low:high] > 0) + low
+    own, after = tried[busy], following[busy]
+    late = 1 - np.minimum(1.0, own / np.maximum(after, 1))
+    offset = np.where(own + after <= 2, 0.5, late)
+    return Passage((busy + offset) * BIN_S, before[busy])
+
+
+def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float) -> Anchors:
+    """Find the stretches: a new one begins where, between two rejections, the bucket had time to fill.
+
+    Args:
+        passage: of the span.
+        at_s: rejections, seconds, ascending.
+        rate: tokens per second.
+        slack: requests by which a rest must undercut the lowest level so far: noise does not fill a bucket.
+    """
+    level = passage.before - rate * passage.at_s
+    edges = np.searchsorted(passage.at_s, at_s, side="right").tolist()
+    where = np.zeros(len(at_s), np.int64)
+    stretch = np.zeros(len(at_s), np.int64)
+    lowest, at, number, start = np.inf, 0, -1, 0
+    for index, edge in enumerate(edges):
+        end = max(edge, 1)
+        if end > start:
+            piece = level[start:end]
+            least = int(piece.argmin())
+            if piece[least] < lowest - slack:
+                lowest, at, number = float(piece[least]), start + least, number + 1
+            start = end
+        where[index], stretch[index] = at, number
+    return Anchors(passage.at_s[where], passage.before[where], stretch)
