@@ -41,6 +41,8 @@ class ActiveRun:
         ended: set once, when the row is final.
         notices: sentences for the user, oldest first; at most 200.
         overdue: workers did not end in time and were told to stop.
+        store_problem: why its windows cannot be kept at the moment; "" while they can.
+        store_failed_nanos: since when, server clock.
         reserved: ids of workers that were chosen and are not assigned yet.
     """
 
@@ -54,6 +56,8 @@ class ActiveRun:
         self.preflight: tuple[PreflightAnswer, ...] | None = None
         self.preflight_sent = 0
         self.overdue = False
+        self.store_problem = ""
+        self.store_failed_nanos: int | None = None
         self.stop_asked = asyncio.Event()
         self.stop_sent = asyncio.Event()
         self.changed = asyncio.Event()

@@ -15,7 +15,6 @@ from burstline.server import judging
 from burstline.server.access import TokenAuth
 from burstline.server.clock import SystemClock
 from burstline.server.data_service import DataService
-from burstline.server.driving import Surroundings
 from burstline.server.errors import CannotStart, RichErrors
 from burstline.server.http import serve_http
 from burstline.server.roster import Roster
@@ -24,6 +23,7 @@ from burstline.server.runs import Runs, make_server_id
 from burstline.server.settings import ServerSettings
 from burstline.server.settling import Judge
 from burstline.server.store import Store
+from burstline.server.surroundings import Surroundings
 from burstline.server.worker_service import WorkerService
 from burstline.v1 import run_service_pb2, run_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
 

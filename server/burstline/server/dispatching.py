@@ -78,19 +78,13 @@ class Dispatch:
                 worker.link.start(epoch.key, start)
                 epoch.started = True
 
-    def stop_all(self) -> tuple[list[Epoch], list[Epoch]]:
-        """Send `Stop` for every living epoch; return those whose worker can be reached, and the others."""
-        reached, away = [], []
+    def stop_all(self) -> None:
+        """Send `Stop` for every living epoch whose worker can be reached and was not told on this stream."""
         for epoch in self._run.epochs():
-            if not epoch.living:
-                continue
             worker = self._roster.get(epoch.row.worker_id)
-            if worker is not None and worker.link is not None:
+            if epoch.living and not epoch.stop_told and worker is not None and worker.link is not None:
                 worker.link.stop(epoch.key)
-                reached.append(epoch)
-            else:
-                away.append(epoch)
-        return reached, away
+                epoch.stop_told = True
 
     def keep(self, worker: Worker, claimed: Sequence[SegmentKey]) -> list[SegmentKey]:
         """Return which of the segments a returning worker claims it may keep, and send it what it may have missed."""
@@ -102,8 +96,8 @@ class Dispatch:
             if newest and epoch.key in claimed:
                 kept.append(epoch.key)
                 epoch.missed_nanos = None
-                # Told again by `start_ready`: the first telling may have been lost with the stream.
-                epoch.started = False
+                # Told again: the first telling may have been lost with the stream.
+                epoch.started = epoch.stop_told = False
             else:
                 epoch.missed_nanos = self._clock.now_nanos()
         self._run.changed.set()

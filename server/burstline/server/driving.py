@@ -2,44 +2,25 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from burstline.server.aborting import AbortWatch
 from burstline.server.active import ActiveRun
-from burstline.server.clock import Clock, nanos
+from burstline.server.clock import nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.errors import StoreUnavailable
-from burstline.server.roster import Roster, Worker
+from burstline.server.preparing import Busy, CannotRun, prepare, tick
 from burstline.server.rows import LEFT, RunState
-from burstline.server.segments import make_segments
-from burstline.server.settings import ServerSettings
-from burstline.server.settling import Judge, judged, make_record
-from burstline.server.store import Store
+from burstline.server.settling import judged, make_record
+from burstline.server.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
-TICK_S = 0.1
-
-
-class CannotRun(Exception):
-    """The run cannot take place; the text is the user's reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a driver works with."""
-
-    settings: ServerSettings
-    store: Store
-    clock: Clock
-    roster: Roster
-    judge: Judge
-    version: str
+STORE_RETRY_S = 5.0
 
 
 class Driver:
     """Drives one run. `busy` says whether another run holds a worker."""
 
-    def __init__(self, run: ActiveRun, around: Surroundings, busy: "Busy") -> None:
+    def __init__(self, run: ActiveRun, around: Surroundings, busy: Busy) -> None:
         self._run, self._around, self._busy = run, around, busy
         self.dispatch = Dispatch(run, around.roster, around.store, around.clock, around.settings)
         self._aborts = AbortWatch(run.plan.abort)
@@ -51,8 +32,9 @@ class Driver:
         """Bring the run to its end; returns when its row is final, or at cancellation leaves it to a restart."""
         run = self._run
         try:
-            if run.row.state in (RunState.QUEUED, RunState.PREPARING):
-                await self._prepare()
+            waiting = run.row.state in (RunState.QUEUED, RunState.PREPARING)
+            if waiting and await prepare(run, self._around, self._busy, self.dispatch, self._enter):
+                await self._start()
             if run.row.state is RunState.RUNNING:
                 await self._supervise()
             await self._settle()
@@ -65,100 +47,7 @@ class Driver:
             log.exception("run=%s unexpected error", run.id)
             await self._fail("internal error; the server's log has the details")
 
-    # -- before T0 -----------------------------------------------------------------------------------------------
-
-    async def _prepare(self) -> None:
-        run = self._run
-        workers = await self._gather_workers()
-        if not run.stop_asked.is_set():
-            run.reserved = {worker.identity.worker_id for worker in workers}
-            run.row.segment_count = len(workers)
-            run.segments = make_segments(run.schedule, len(workers), [])
-            await self._enter(RunState.PREPARING, segment_count=len(workers))
-            await self._look(workers[0])
-        if not run.stop_asked.is_set():
-            await self.dispatch.assign(list(zip(run.segments, workers, strict=True)))
-            run.reserved = set()
-            await self._wait_ready()
-        if not run.stop_asked.is_set():
-            await self._start()
-
-    async def _gather_workers(self) -> list[Worker]:
-        """Wait for a worker that is free, then a moment for as many as were asked for."""
-        run, settings, clock = self._run, self._around.settings, self._around.clock
-        began, first_nanos, told = clock.now_nanos(), None, False
-        while not run.stop_asked.is_set():
-            now = clock.now_nanos()
-            attached = self._around.roster.responsive(now)
-            free = [worker for worker in attached if not self._busy.holds(worker.identity.worker_id, run.id)]
-            wanted = run.row.worker_count
-            if free:
-                first_nanos = first_nanos or now
-                if len(free) >= wanted or now - first_nanos >= nanos(settings.more_workers_wait_s):
-                    if wanted > len(free):
-                        run.notice(f"{wanted} workers were asked for, {len(free)} are free: going on with these")
-                    return free[: wanted or None]
-            elif attached and not told:
-                told = True
-                run.notice("all workers are busy with another run: waiting")
-            elif not attached and now - began >= nanos(settings.worker_wait_s):
-                raise CannotRun(
-                    f"no worker joined within {settings.worker_wait_s:g} s: start one with `burstline work --server "
-                    "HOST:PORT`, or run without --server"
-                )
-            await self._tick()
-        return []
-
-    async def _look(self, worker: Worker) -> None:
-        """The preflight: one request per name, before anything is assigned."""
-        run = self._run
-        if worker.link is not None:
-            worker.link.preflight(run.id, run.row.plan, self._around.settings.allow)
-        longest_s = max(request.timeout_s for request in run.plan.requests)
-        wait_s = max(self._around.settings.prepare_wait_s, longest_s + 5.0)
-        deadline = self._around.clock.now_nanos() + nanos(wait_s)
-        while run.preflight is None and not run.stop_asked.is_set():
-            if self._around.clock.now_nanos() > deadline:
-                raise CannotRun(f"the preflight had no result within {wait_s:g} s")
-            if worker.link is None:
-                raise CannotRun(f"{worker.identity.name} went away during the preflight: start it again")
-            await self._tick()
-        self._check_preflight()
-
-    def _check_preflight(self) -> None:
-        answers = self._run.preflight or ()
-        for answer in answers:
-            if answer.problem and not answer.request:
-                raise CannotRun(f"the worker could not prepare the plan: {answer.problem}. Nothing was sent")
-            if answer.status in (401, 403):
-                raise CannotRun(
-                    f"preflight: {answer.request} was answered {answer.status}: check `auth` and the API's policy. "
-                    "Nothing else was sent"
-                )
-        if answers and all(answer.status == 0 for answer in answers):
-            what = answers[0].problem or "no answer"
-            raise CannotRun(f"the target {self._run.plan.target.url} cannot be reached: {what}. Nothing else was sent")
-        for answer in answers:
-            if answer.problem:
-                self._run.notice(f"preflight: {answer.request}: {answer.problem}")
-
-    async def _wait_ready(self) -> None:
-        run = self._run
-        wait_s = self._around.settings.prepare_wait_s
-        deadline = self._around.clock.now_nanos() + nanos(wait_s)
-        while not run.stop_asked.is_set():
-            last = [segment.last for segment in run.segments]
-            problem = next((epoch.problem for epoch in last if epoch and epoch.problem), "")
-            if problem:
-                self.dispatch.stop_all()
-                raise CannotRun(problem)
-            if all(epoch and epoch.living and epoch.ready for epoch in last):
-                return
-            if self._around.clock.now_nanos() > deadline:
-                self.dispatch.stop_all()
-                raise CannotRun(f"not all workers were ready within {wait_s:g} s")
-            await self.dispatch.tend()
-            await self._tick()
+    # -- T0 and after -----------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         """Set T0: committed first, then told."""
@@ -167,13 +56,12 @@ class Driver:
         await self._enter(RunState.RUNNING, start_nanos=start)
         self.dispatch.start_ready()
 
-    # -- after T0 ------------------------------------------------------------------------------------------------
-
     async def _supervise(self) -> None:
         run = self._run
         while True:
-            if run.stop_asked.is_set() and self._stop_sent_nanos is None:
+            if run.stop_asked.is_set():
                 await self._send_stop()
+            self._check_store()
             await self.dispatch.tend()
             self._note_problems()
             self.dispatch.start_ready()
@@ -182,15 +70,24 @@ class Driver:
                 return
             if self._is_hopeless():
                 return
-            await self._tick()
+            await tick(self._run)
 
     async def _send_stop(self) -> None:
+        """Tell every worker to stop, also one that comes back later; what was asked is committed once."""
         run = self._run
-        self._stop_sent_nanos = self._around.clock.now_nanos()
         self.dispatch.stop_all()
         run.stop_sent.set()
+        if self._stop_sent_nanos is not None:
+            return
+        self._stop_sent_nanos = self._around.clock.now_nanos()
         run.row.stop_nanos = run.row.stop_nanos or self._stop_sent_nanos
         await self._update(stop_nanos=run.row.stop_nanos, stopped_by=run.row.stopped_by, abort_rule=run.row.abort_rule)
+
+    def _check_store(self) -> None:
+        """A run whose results cannot be kept for as long as a lease does not go on loading its target."""
+        run, failed = self._run, self._run.store_failed_nanos
+        if failed is not None and self._around.clock.now_nanos() - failed > nanos(self._around.settings.lease_s):
+            raise StoreUnavailable(run.store_problem)
 
     def _note_problems(self) -> None:
         """After T0 a worker that cannot prepare gives its segment to another, three times at most."""
@@ -276,12 +173,16 @@ class Driver:
             _, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), reason)
         except Exception:
             log.exception("run=%s no report could be made", self._run.id)
-        try:
-            await self._end(RunState.FAILED, end, document)
-        except StoreUnavailable as problem:
-            log.error("run=%s its end could not be stored: %s", self._run.id, problem)
-            self._run.row.state = RunState.FAILED
-            self._run.ended.set()
+        run = self._run
+        while True:
+            try:
+                return await self._end(RunState.FAILED, end, document)
+            except StoreUnavailable as problem:
+                # Whoever watches is told at once; the row follows when the store can be written again.
+                log.error("run=%s its end cannot be stored yet: %s", run.id, problem)
+                run.row.state, run.row.end_nanos = RunState.FAILED, end
+                run.ended.set()
+                await asyncio.sleep(STORE_RETRY_S)
 
     async def _end(self, state: RunState, end_nanos: int, document: bytes | None) -> None:
         run, row = self._run, self._run.row
@@ -307,28 +208,6 @@ class Driver:
 
     async def _update(self, **columns: object) -> None:
         await self._around.store.update_run(self._run.id, **columns)
-
-    async def _tick(self) -> None:
-        """Wait for something to come in, at most `TICK_S`."""
-        changed = self._run.changed
-        try:
-            async with asyncio.timeout(TICK_S):
-                await changed.wait()
-        except TimeoutError:
-            return
-        changed.clear()
-        await asyncio.sleep(0.01)
-
-
-class Busy:
-    """Which workers other runs hold."""
-
-    def __init__(self, runs: dict[str, ActiveRun]) -> None:
-        self._runs = runs
-
-    def holds(self, worker_id: str, except_run: str) -> bool:
-        """Return whether a run other than `except_run` holds a segment on a worker."""
-        return any(worker_id in run.holders() for run in self._runs.values() if run.id != except_run)
 
 
 def _reason(run: ActiveRun) -> str:

@@ -16,11 +16,13 @@ from burstline.core.quota.quotas import Account
 from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_account, decode_plan, decode_preflight, decode_window
-from burstline.server.driving import Busy, Driver, Surroundings
-from burstline.server.errors import NotFound
+from burstline.server.driving import Driver
+from burstline.server.errors import NotFound, StoreUnavailable
+from burstline.server.preparing import Busy
 from burstline.server.roster import Identity, Worker
 from burstline.server.rows import LEFT, RunRow, RunState, WindowRow
 from burstline.server.segments import Epoch, make_segments
+from burstline.server.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 KEPT_ENDED = 50
@@ -185,8 +187,15 @@ class Runs:
         epoch = run.epoch(key) if run is not None else None
         if epoch is not None and epoch.has(sequence):
             return
-        await self._around.store.add_window(WindowRow(key.run, key.segment, key.epoch, sequence, body))
+        try:
+            await self._around.store.add_window(WindowRow(key.run, key.segment, key.epoch, sequence, body))
+        except StoreUnavailable as error:
+            if run is not None and not run.store_problem:
+                run.store_problem, run.store_failed_nanos = error.message, self._around.clock.now_nanos()
+                run.notice(error.message)
+            raise
         if run is not None and epoch is not None:
+            run.store_problem, run.store_failed_nanos = "", None
             run.add_window(epoch, sequence, window)
 
     def ready(self, key: SegmentKey, problem: str) -> None:

@@ -19,6 +19,7 @@ class Epoch:
         row: as stored.
         ready: its worker has prepared it.
         started: its worker was told T0.
+        stop_told: its worker was told to stop.
         problem: why its worker could not prepare it; "" if nothing is known.
         problem_noted: the run was told of it.
         missed_nanos: since when its worker is attached without claiming it; None otherwise.
@@ -30,6 +31,7 @@ class Epoch:
     row: EpochRow
     ready: bool = False
     started: bool = False
+    stop_told: bool = False
     problem: str = ""
     problem_noted: bool = False
     missed_nanos: int | None = None

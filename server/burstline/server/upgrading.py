@@ -1,5 +1,6 @@
 """Brings a store's tables to the newest revision, and names what is wrong with a store that cannot be opened."""
 
+import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -80,6 +81,7 @@ def _upgrade(connection: Connection, shown: str) -> None:
     from alembic import command
     from alembic.config import Config
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names every plugin it finds
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
