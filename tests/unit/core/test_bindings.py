@@ -74,6 +74,15 @@ def test_bursts_over_a_bucket_whose_rate_suffices_are_its_burst_and_one_binding(
     assert found.layer is Layer.STAGE
 
 
+def test_the_end_of_a_ramp_over_the_rate_is_the_rate_although_it_throttled_for_an_instant_only(
+    make_run: MakeRun,
+) -> None:
+    load = (Phase("ramp", 10.0, Ramp(60, 240)), Phase("rest", 2.0, Pause()))
+    (found,) = bindings(make_run(load, Account(stages={"prod": Bucket(150, 200)}, declared=STATED)))
+    assert found.to_s - found.from_s < 1
+    assert found.part == "rate"
+
+
 def test_steady_load_and_bursts_make_two_bindings(make_run: MakeRun) -> None:
     load = (Phase("steady", 5.0, Constant(300.0)), Phase("train", 20.0, Bursts(300, 5.0, 0.05)))
     found = bindings(make_run(load, Account(stages={"prod": Bucket(200, 100)}, declared=STATED)))

@@ -33,6 +33,13 @@ def test_lateness_over_ten_milliseconds_limits_a_second(late_s: float, limited: 
     assert bool(spans(Totals(seconds={0: second}))) is limited
 
 
+def test_one_late_or_dropped_request_of_sixty_limits_nothing() -> None:
+    second = Second(load=Load(due=60, sent=59, dropped={Drop.LATE: 1}))
+    for late_s in [0.0] * 58 + [0.015]:
+        second.lateness.add(late_s)
+    assert spans(Totals(seconds={0: second})) == ()
+
+
 @pytest.mark.parametrize(("sent", "limited"), [(27, False), (28, True)])
 def test_a_bin_over_a_quarter_more_than_due_and_two_is_a_clump(sent: int, limited: bool) -> None:
     """20 due in each bin: 1.25 x 20 + 2 = 27 may leave in one."""

@@ -3,13 +3,13 @@
 One layer is named only if a `Reason` said so, or if exactly one limit explains what was seen and was declared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from burstline.core.load.plan import Bursts, Plan
-from burstline.core.load.window import BIN_S
+from burstline.core.load.window import BIN_S, BINS_PER_S
 from burstline.core.quota.candidates import Candidate, Observed, candidates, observe
 from burstline.core.quota.classify import meaning
 from burstline.core.quota.inflight import Floor, admitted_signatures, in_flight
@@ -36,7 +36,7 @@ class Binding:
         from_s: of the first throttled request's bin, by send time.
         to_s: end of the last one's bin.
         family: the law it followed, as far as it can be told.
-        part: for a bucket, whether its `rate` or only its `burst` was exceeded; "" for others and when unknown.
+        part: for a named bucket, whether its `rate` or only its `burst` was exceeded; "" for others.
         candidates: limits it can have been, outermost first.
         layer: the one it was; None if that cannot be told.
         limit: value of the named bucket, or None.
@@ -79,12 +79,13 @@ def bindings_of(
             else:
                 named = candidates(layers, account, observed, throttled, low, high)
             family = explained[0] if explained else families[0]
-            found.append(_binding(series, observed, throttled, low, high, family, len(layers) == 1, named, explained))
+            part_of = _part(plan, series, low, high)
+            found.append(_binding(part_of, observed, throttled, low, high, family, len(layers) == 1, named, explained))
     return tuple(sorted(found, key=lambda binding: binding.from_s))
 
 
 def _binding(
-    series: Series,
+    part_of: Callable[[Bucket], str],
     observed: Observed,
     throttled: Ints,
     low: int,
@@ -106,7 +107,7 @@ def _binding(
     if layer is not None:
         family = _FAMILY_OF.get(layer, family)
     bucket = observed.buckets.get(layer) if layer is not None and family is Family.BUCKET else None
-    part = _part(series, throttled, low, high, bucket) if family is Family.BUCKET else ""
+    part = part_of(bucket) if bucket is not None else ""
     count = int(throttled[low:high].sum())
     return Binding(
         round(low * BIN_S, 2), round(high * BIN_S, 2), family, part, tuple(named), layer, bucket, count, confidence
@@ -144,11 +145,15 @@ def _gap_in(plan: Plan, phase: int) -> float:
     return max(GAP_S, 1.5 * shape.every_s) if isinstance(shape, Bursts) else GAP_S
 
 
-def _part(series: Series, throttled: Ints, low: int, high: int, bucket: Bucket | None) -> str:
-    """`burst` if what was sent, from one throttled stretch to the next, averages no more than the rate."""
-    seconds = max(1.0, (high - low) * BIN_S)
-    if bucket is None:
-        return "burst" if (high - low) * BIN_S < 1.0 else "rate"
-    width = max(high - low, round(1 / BIN_S))
-    average = float(series.sent[low : low + width].sum()) / seconds
-    return "rate" if average > bucket.rate_per_s else "burst"
+def _part(plan: Plan, series: Series, low: int, high: int) -> Callable[[Bucket], str]:
+    """What a span exceeds of a bucket: its `rate`, if the load would in the long run, else only its `burst`."""
+    ends_s = np.cumsum([phase.duration_s for phase in plan.load])
+    phase = min(int(np.searchsorted(ends_s, low * BIN_S, side="right")), len(plan.load) - 1)
+    shape = plan.load[phase].shape
+    if isinstance(shape, Bursts):
+        lasting = shape.base_per_s + shape.size / shape.every_s
+    else:
+        width = max(high - low, BINS_PER_S)
+        start = max(0, high - width)
+        lasting = float(series.sent[start:high].sum()) / ((high - start) * BIN_S)
+    return lambda bucket: "rate" if lasting > bucket.rate_per_s else "burst"

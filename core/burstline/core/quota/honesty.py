@@ -13,10 +13,14 @@ from burstline.core.quota.series import Series
 
 DROPPED_RATIO = 0.001
 LATENESS_S = 0.010
+LATE_RATIO = 0.01
 CLUMP_RATIO = 1.25
 CLUMP_SLACK = 2
 """A second is generator-limited when more than 0.1 % of its due requests were dropped, lateness p99 is over 10 ms,
 or one of its bins sent more than 1.25 x due + 2 (design 4)."""
+
+FEWEST = 2
+"""A single dropped or late request limits no second: at 60/s it alone would be over both shares."""
 
 TARGET_LATENESS_S = 0.002
 """An emulator later than this at its 99th percentile is itself the limit (design 7)."""
@@ -71,11 +75,11 @@ def _reason(totals: Totals, second: int, clumped: bool) -> str:
     measured = totals.seconds.get(second)
     if measured is not None:
         dropped = sum(measured.load.dropped.values())
-        if dropped > DROPPED_RATIO * measured.load.due:
+        if dropped >= FEWEST and dropped > DROPPED_RATIO * measured.load.due:
             kinds = ", ".join(sorted(reason.value for reason, count in measured.load.dropped.items() if count))
             reasons.append(f"requests dropped ({kinds})")
-        lateness = measured.lateness.quantile(0.99)
-        if lateness is not None and lateness > LATENESS_S:
+        late = measured.lateness.share_above(LATENESS_S)
+        if late > LATE_RATIO and round(late * measured.lateness.count) >= FEWEST:
             reasons.append("sent late")
     if clumped:
         reasons.append("sent in clumps")
