@@ -10,7 +10,8 @@ import pytest
 from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
 from burstline.workers.connections import Dialer
-from burstline.workers.sending import Flight, Sender
+from burstline.workers.flights import Flight
+from burstline.workers.sending import Sender
 
 NAMED = Gate(named=True)
 

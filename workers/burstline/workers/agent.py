@@ -5,30 +5,26 @@ import logging
 import os
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator
 
 import grpc
-from google.protobuf import duration_pb2
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from burstline.core.load.window import SegmentKey, Window
 from burstline.v1 import run_service_pb2, run_service_pb2_grpc, worker_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.wire.errors import InvalidMessage
-from burstline.wire.plan import FRONTS, plan_from_proto
+from burstline.wire.plan import plan_from_proto
 from burstline.wire.window import key_from_proto, key_to_proto
+from burstline.workers.channel import metadata, open_channel, raise_if_refused
 from burstline.workers.clock import ClockEstimate
-from burstline.workers.errors import CannotPrepare, Refused
+from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache
 from burstline.workers.holding import Assignment, Holding
+from burstline.workers.looking import preflight_report
 from burstline.workers.metrics import WorkerMetrics
-from burstline.workers.preflight import Look, look, preflight_headers
-from burstline.workers.preparing import make_toolkit
+from burstline.workers.outbox import Outbox
 from burstline.workers.settings import AgentSettings
 
-HEARTBEAT_S = 0.5
 SILENCE_S = 4.0
 """A stream on which no heartbeat was answered for so long is given up, and a new one is opened."""
 
@@ -36,17 +32,6 @@ LONGEST_BACKOFF_S = 1.0
 DRAIN_S = 8.0
 """How long a worker that is told to end waits for answers and acknowledgements, seconds."""
 
-_REFUSALS = frozenset(
-    {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
-)
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 4 << 20),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 4_000),
-)
-_FRONT_NUMBERS = {front: number for number, front in FRONTS.items() if number}
 _log = logging.getLogger(__name__)
 
 
@@ -75,8 +60,7 @@ class Agent:
         self._estimate = ClockEstimate()
         self._holdings: dict[SegmentKey, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outbox: deque[v1.AttachRequest] = deque()
-        self._outbox_filled = asyncio.Event()
+        self._outbox = Outbox()
         self._channel: grpc.aio.Channel | None = None
         self._lease_s = 10.0
         self._lease_until_s = 0.0
@@ -108,10 +92,7 @@ class Agent:
         waiting = {task for task in self._tasks if not task.done()}
         if waiting:
             await asyncio.wait(waiting, timeout=DRAIN_S)
-        for _ in range(20):  # let the writer empty the outbox
-            if not self._outbox:
-                break
-            await asyncio.sleep(0.01)
+        await self._outbox.emptied(0.2)
 
     async def close(self) -> None:
         """Give back everything."""
@@ -134,7 +115,7 @@ class Agent:
                 await self._attach()
                 _log.warning("the server closed the stream; attaching again")
             except grpc.aio.AioRpcError as error:
-                _raise_if_refused(error, self._settings)
+                raise_if_refused(error, self._settings)
                 _log.warning("no stream to %s (%s); trying again", self._settings.server, error.code().name)
             except _Silent:
                 _log.warning("%s has not answered for %.0f s; attaching again", self._settings.server, SILENCE_S)
@@ -145,9 +126,9 @@ class Agent:
     async def _attach(self) -> None:
         if self._channel is not None:
             await self._channel.close()
-        self._channel = _open_channel(self._settings)
-        metadata = (("authorization", f"Bearer {self._settings.token}"),) if self._settings.token else ()
-        call = worker_service_pb2_grpc.WorkerServiceStub(self._channel).Attach(metadata=metadata)
+        self._channel = open_channel(self._settings)
+        stub = worker_service_pb2_grpc.WorkerServiceStub(self._channel)
+        call = stub.Attach(metadata=metadata(self._settings))
         self._outbox.clear()  # windows and ends are kept by their holdings, and repeated after the welcome
         writer: asyncio.Task[None] | None = None
         self._answered_s = time.monotonic()
@@ -158,7 +139,7 @@ class Agent:
                 while isinstance(message := await call.read(), v1.AttachResponse):  # else the stream's end
                     if writer is None and message.HasField("welcome"):
                         self._welcomed(message.welcome)
-                        writer = asyncio.create_task(self._write(call), name="writer")
+                        writer = asyncio.create_task(self._outbox.write(call), name="writer")
                     else:
                         self._handle(message)
             finally:
@@ -195,33 +176,12 @@ class Agent:
             await asyncio.sleep(left_s)
         call.cancel()
 
-    async def _write(self, call: "grpc.aio.StreamStreamCall[v1.AttachRequest, v1.AttachResponse]") -> None:
-        """The only writer of the stream after the hello: heartbeats, and what is in the outbox."""
-        next_beat_s = time.monotonic()
-        while True:
-            now_s = time.monotonic()
-            if now_s >= next_beat_s:
-                next_beat_s = now_s + HEARTBEAT_S
-                await call.write(v1.AttachRequest(heartbeat=v1.Heartbeat(sent_nanos=time.monotonic_ns())))
-            elif self._outbox:
-                await call.write(self._outbox.popleft())
-            else:
-                self._outbox_filled.clear()
-                try:
-                    await asyncio.wait_for(self._outbox_filled.wait(), next_beat_s - now_s)
-                except TimeoutError:
-                    continue
-
-    def _send(self, message: v1.AttachRequest) -> None:
-        self._outbox.append(message)
-        self._outbox_filled.set()
-
     # what the server says
 
     def _welcomed(self, welcome: v1.Welcome) -> None:
         _log.info("attached to %s as %s", self._settings.server, welcome.name)
         if welcome.HasField("lease_duration"):
-            self._lease_s = _seconds(welcome.lease_duration)
+            self._lease_s = welcome.lease_duration.ToNanoseconds() * 1e-9
         kept = {key_from_proto(key) for key in welcome.segments}
         for key, holding in self._holdings.items():
             if key not in kept and not holding.ended:
@@ -276,7 +236,7 @@ class Agent:
             plan = plan_from_proto(assign.plan)
         except InvalidMessage as error:
             problem = f"the worker cannot read the plan: {error}"
-            self._send(v1.AttachRequest(ready=v1.Ready(key=assign.key, problem=problem)))
+            self._outbox.push(v1.AttachRequest(ready=v1.Ready(key=assign.key, problem=problem)))
             return
         hosts = frozenset(assign.allowed_hosts)
         assignment = Assignment(key, assign.segment_count, plan, assign.from_count, hosts, assign.start_nanos)
@@ -288,7 +248,7 @@ class Agent:
             self._files,
             self._settings.version,
             self._latency_s,
-            self._send,
+            self._outbox.push,
             self._seen,
         )
         self._spawn(holding.run(), f"segment {key.run}/{key.segment}/{key.epoch}")
@@ -308,33 +268,17 @@ class Agent:
         task.add_done_callback(self._tasks.discard)
 
     async def _preflight(self, request: v1.Preflight) -> None:
-        report = v1.PreflightReport(run=request.run)
-        toolkit = None
-        try:
-            plan = plan_from_proto(request.plan)
-            run_id = request.run.rpartition("/")[2]
-            toolkit = await make_toolkit(
-                plan, run_id, request.allowed_hosts, self._files, self._settings.version, preflight_headers()
-            )
-            looks = await look(toolkit)
-            report.answers.extend(_answer(one) for one in looks)
-            report.sent_count = sum(1 for one in looks if one.address)
-            answered = [one.latency_s for one in looks if one.status]
-            self._latency_s = max(answered) if answered else None
-        except (CannotPrepare, InvalidMessage) as error:
-            report.answers.append(v1.PreflightReport.Answer(problem=str(error)))
-        finally:
-            if toolkit is not None:
-                await toolkit.dialer.close()
-        self._send(v1.AttachRequest(preflight=report))
+        report, latency_s = await preflight_report(request, self._files, self._settings.version)
+        self._latency_s = latency_s or self._latency_s
+        self._outbox.push(v1.AttachRequest(preflight=report))
 
     async def _download(self, sha256: str) -> AsyncIterator[bytes]:
         if self._channel is None:
             raise CannotPrepare("there is no connection to the server to fetch files over")
-        metadata = (("authorization", f"Bearer {self._settings.token}"),) if self._settings.token else ()
         stub = run_service_pb2_grpc.DataServiceStub(self._channel)
         try:
-            async for piece in stub.Download(run_service_pb2.DownloadRequest(sha256=sha256), metadata=metadata):
+            request = run_service_pb2.DownloadRequest(sha256=sha256)
+            async for piece in stub.Download(request, metadata=metadata(self._settings)):
                 yield piece.content
         except grpc.aio.AioRpcError as error:
             raise CannotPrepare(f"the file {sha256[:12]}... could not be fetched: {error.details()}") from error
@@ -342,64 +286,3 @@ class Agent:
 
 class _Silent(Exception):
     """No heartbeat was answered for too long."""
-
-
-def _open_channel(settings: AgentSettings) -> grpc.aio.Channel:
-    files = (settings.ca_file, settings.certificate_file, settings.key_file)
-    if not settings.tls and not any(files):
-        return grpc.aio.insecure_channel(settings.server, options=_OPTIONS)
-    ca, certificate, key = (_read(path) for path in files)
-    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    return grpc.aio.secure_channel(settings.server, credentials, options=_OPTIONS)
-
-
-def _read(path: str) -> bytes | None:
-    if not path:
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise Refused(f"cannot read {path}: {error.strerror}") from error
-
-
-def _raise_if_refused(error: grpc.aio.AioRpcError, settings: AgentSettings) -> None:
-    """Raise if trying again would not help."""
-    reason = _reason(error)
-    if reason == "VERSION_MISMATCH":
-        raise Refused(
-            f"the server at {settings.server} runs another version of burstline than this worker "
-            f"({settings.version}): {error.details()}. Install the same version on both."
-        ) from error
-    if error.code() in _REFUSALS:
-        raise Refused(f"the server at {settings.server} refused this worker: {error.details()}") from error
-
-
-def _reason(error: grpc.aio.AioRpcError) -> str:
-    """Return the `reason` of a rich error, or ""."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it reads code, details and trailing metadata only
-    for detail in status.details if status is not None else ():
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
-            return str(info.reason)
-    return ""
-
-
-def _answer(one: Look) -> v1.PreflightReport.Answer:
-    latency = duration_pb2.Duration()
-    latency.FromNanoseconds(int(one.latency_s * 1e9))
-    return v1.PreflightReport.Answer(
-        request=one.request,
-        address=one.address,
-        status=one.status,
-        signature=one.signature,
-        front=_FRONT_NUMBERS[one.front] if one.front else 0,  # type: ignore[arg-type]  # 0 is unspecified
-        tls=one.tls,
-        latency_duration=latency,
-        cache_headers=one.cache_headers,
-        problem=one.problem,
-    )
-
-
-def _seconds(duration: duration_pb2.Duration) -> float:
-    return duration.seconds + duration.nanos * 1e-9

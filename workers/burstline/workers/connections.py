@@ -7,26 +7,23 @@ surface: `TCPConnector.connect`, `ClientRequest` as its argument, the connector'
 """
 
 import asyncio
-import os
 import socket
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import BasicAuth, ClientError, ClientTimeout, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.helpers import get_env_proxy_for_url
 from aiohttp.http import RawResponseMessage
-from aiohttp.resolver import ThreadedResolver
 from aiohttp.streams import StreamReader
 from yarl import URL
 
 from burstline.core.load.plan import Connections
-from burstline.workers.addresses import ForbiddenAddress, Gate
+from burstline.workers.addresses import Gate
+from burstline.workers.resolving import GatedResolver, tls_context
 from burstline.workers.templating import Text
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
@@ -207,45 +204,6 @@ def _content(body: StreamReader) -> bytes:
     return b"".join(body._buffer)
 
 
-class _GatedResolver(AbstractResolver):
-    """The system's resolver, without addresses that must not be connected to."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate, self._resolver = gate, ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses that may be connected to; OSError if there is none."""
-        found = await self._resolver.resolve(host, port, family)
-        allowed, refusal = [], None
-        for result in found:
-            try:
-                self._gate.check(result["host"])
-            except ForbiddenAddress as error:
-                refusal = error
-            else:
-                allowed.append(result)
-        if not allowed and refusal is not None:
-            raise refusal
-        return allowed
-
-    async def close(self) -> None:
-        """Nothing to give back."""
-        await self._resolver.close()
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return the TLS settings: the system's authorities (SSL_CERT_FILE), or those of AWS_CA_BUNDLE; HTTP/1.1 only.
-
-    Raises:
-        OSError: the bundle cannot be read.
-    """
-    context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 def _proxy_for(target: URL) -> tuple[URL | None, BasicAuth | None]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for a target, if any."""
     try:
@@ -281,7 +239,7 @@ class Dialer:
             keepalive_timeout=policy.keep_alive_s,
             ttl_dns_cache=policy.dns_every_s,  # type: ignore[arg-type]  # seconds; a float is as good
             family=_FAMILIES[policy.ip],
-            resolver=_GatedResolver(self._gate),
+            resolver=GatedResolver(self._gate),
             socket_factory=self._open_socket,
         )
         self._connector._factory = lambda: Link(loop)  # type: ignore[assignment]

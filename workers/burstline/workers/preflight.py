@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TIMED_OUT
 from burstline.core.quota.classify import classify
+from burstline.workers.flights import Flight
 from burstline.workers.preparing import Toolkit
-from burstline.workers.sending import Flight, Sender
+from burstline.workers.sending import Sender
 from burstline.workers.templating import Text
 
 MARK = ("x-burstline-preflight", "1")
@@ -38,6 +39,7 @@ class Look:
         latency_s: from sending to the last byte, connecting included, seconds.
         cache_headers: as "name: value".
         problem: for a reader; "" if there is none.
+        on_wire: whether its bytes were written.
     """
 
     request: str
@@ -49,6 +51,7 @@ class Look:
     latency_s: float
     cache_headers: tuple[str, ...]
     problem: str
+    on_wire: bool
 
 
 def front_of(headers: Mapping[str, str]) -> Front | None:
@@ -113,9 +116,9 @@ class _Look:
         except TimeoutError:
             self.seen = _Seen(signature=TIMED_OUT)
         await self.sender.drop_all()
-        return self._look(address, tls, time.monotonic() - started_s)
+        return self._look(address, tls, time.monotonic() - started_s, flight.on_wire)
 
-    def _look(self, address: str, tls: str, latency_s: float) -> Look:
+    def _look(self, address: str, tls: str, latency_s: float, on_wire: bool) -> Look:
         seen, headers = self.seen, self.seen.headers or {}
         name = self._toolkit.plan.requests[self._index].name
         problem = ""
@@ -126,7 +129,9 @@ class _Look:
             start = " ".join(seen.body[:200].decode("utf-8", "replace").split())
             problem = f"the target refused us with {seen.status}: {start}"
         found = tuple(f"{key}: {headers[key]}" for key in _CACHE_HEADERS if key in headers)
-        return Look(name, address, seen.status, seen.signature, front_of(headers), tls, latency_s, found, problem)
+        return Look(
+            name, address, seen.status, seen.signature, front_of(headers), tls, latency_s, found, problem, on_wire
+        )
 
 
 async def look(toolkit: Toolkit) -> list[Look]:

@@ -18,9 +18,10 @@ from burstline.workers.building import Builder, auth_headers, needs_signer, our_
 from burstline.workers.connections import Dialer
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache, check_columns, read_rows
+from burstline.workers.flights import Flight
 from burstline.workers.limits import most_connections
 from burstline.workers.secrets import resolve
-from burstline.workers.sending import Flight, Sender
+from burstline.workers.sending import Sender
 from burstline.workers.signing import Signer, signing_scope
 from burstline.workers.templating import Row, Text
 
@@ -41,6 +42,7 @@ class Toolkit:
         rows: of the data file; empty if there is none.
         dialer: opens connections to the target.
         ok_signature: of a response that met `expect`.
+        signer: for SigV4, else None; to be refreshed every minute.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Toolkit:
     rows: list[Row]
     dialer: Dialer
     ok_signature: str
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ async def make_toolkit(
     if needed and not rows:
         raise CannotPrepare(f"the templates need {', '.join(sorted(needed))}, and the plan has no data")
     check_columns(rows, needed)
-    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[plan.target.front]}.ok")
+    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[plan.target.front]}.ok", signer)
 
 
 def prepare(

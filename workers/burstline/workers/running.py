@@ -12,10 +12,11 @@ from burstline.core.load.window import Window
 from burstline.core.quota.classify import classify, meaning, signatures
 from burstline.workers.ceiling import Ceiling, slots_share
 from burstline.workers.clock import RunClock
+from burstline.workers.flights import Flight
 from burstline.workers.pacing import ArrivalReader, Pacer
 from burstline.workers.preparing import Prepared
 from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
-from burstline.workers.sending import Flight, Sender
+from burstline.workers.sending import Sender
 from burstline.workers.timer import Timer, open_timer
 from burstline.workers.users import UserLoops
 
@@ -27,6 +28,9 @@ FOLD_COUNT = 1500
 
 FOLD_TICKS = 8
 """Or, with fewer, after so many ticks."""
+
+CREDENTIALS_EVERY_S = 60.0
+"""How often AWS credentials are asked for again; they are renewed minutes before they end."""
 
 DRAIN_S = 5.0
 """After a stop, answers under way are waited for at most so long; after the last arrival, their timeouts."""
@@ -133,7 +137,10 @@ class Segment:
         timers = [open_timer(loop, self._pacer.wake), open_timer(loop, self._users.wake), open_timer(loop, self._tick)]
         self._tick_timer = timers[2]
         self._arm_tick()
-        warmer = loop.create_task(self._keep_warm(prepared.warm_points), name="warm")
+        aside = [
+            loop.create_task(self._keep_warm(prepared.warm_points), name="warm"),
+            loop.create_task(self._keep_credentials(), name="credentials"),
+        ]
         try:
             self._pacer.begin(timers[0])
             self._users.begin(timers[1])
@@ -142,7 +149,8 @@ class Segment:
             await self._until_end()
             await self._drain()
         finally:
-            warmer.cancel()
+            for task in aside:
+                task.cancel()
             for timer in timers:
                 timer.close()
             self._tick_timer = None
@@ -168,6 +176,12 @@ class Segment:
                 await asyncio.sleep(wait_s)
             if wait_s > -1.0:
                 await self._sender.warm(point.connections)
+
+    async def _keep_credentials(self) -> None:
+        signer = self._prepared.toolkit.signer
+        while signer is not None:
+            await asyncio.sleep(CREDENTIALS_EVERY_S)
+            await asyncio.to_thread(signer.refresh)
 
     # the hot path: once per arrival
 

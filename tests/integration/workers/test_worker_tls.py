@@ -1,0 +1,154 @@
+"""HTTPS: authorities from the environment, refused certificates, a kept session, and a tunnel through a proxy."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from burstline.core.load.plan import Connections
+from burstline.workers.addresses import Gate
+from burstline.workers.connections import Dialer
+from burstline.workers.flights import Flight
+from burstline.workers.sending import Sender
+
+OPENSSL = shutil.which("openssl")
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with openssl")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with the key and certificate of 127.0.0.1, its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    assert OPENSSL is not None
+    subprocess.run(
+        [
+            *(OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=loopback"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture
+async def secure(target: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    await target.stop()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    await target.start(context)
+    return target
+
+
+async def outcomes(url: str, count: int = 1) -> tuple[list[str], Sender]:
+    """Send some requests one after the other, and return their outcomes."""
+    found: list[str] = []
+
+    def answered(_: Flight, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        found.append(str(status))
+
+    dialer = Dialer(url, Connections(), Gate(named=True), 5.0)
+    sender = Sender(dialer, 60.0, 10, answered, lambda _, name: found.append(name), lambda _: None)
+    for number in range(count):
+        assert sender.send(Flight(number, 0, 0, 0.0, 0.0, 5.0), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            while sender.in_flight:  # noqa: ASYNC110 - the sender has no event, by design
+                await asyncio.sleep(0.001)
+    return found, sender
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])
+async def test_an_authority_named_in_the_environment_is_trusted_and_the_handshake_is_timed_once(
+    secure: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(certificate / "cert.pem"))
+    found, sender = await outcomes(f"https://127.0.0.1:{secure.port}", 3)
+    counters = sender.take_counters()
+    assert found == ["200"] * 3
+    assert (counters.opened, counters.reused, len(counters.tls_s)) == (1, 2, 1)
+    assert 0 < counters.tls_s[0] <= counters.connect_s[0]
+    link = sender.peek()
+    assert link is not None
+    assert link.tls_version.startswith("TLSv1.")
+    assert link.peer == "127.0.0.1"
+    await sender.close()
+
+
+async def test_an_unknown_authority_is_unreachable_at_tls_and_nothing_is_sent(secure: Any) -> None:
+    found, sender = await outcomes(f"https://127.0.0.1:{secure.port}")
+    assert found == ["unreachable.tls"]
+    assert secure.requests == []
+    assert "certificate" in sender.last_problem.lower()
+    await sender.close()
+
+
+class Tunnel:
+    """An HTTP proxy that knows CONNECT only."""
+
+    def __init__(self) -> None:
+        self.heads: list[str] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.status = b"200 Connection established"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 " + self.status + b"\r\n\r\n")
+        if not self.status.startswith(b"200"):
+            writer.close()
+            return
+        host, _, port = self.heads[-1].split(" ")[1].partition(":")
+        there_reader, there_writer = await asyncio.open_connection(host, int(port))
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            task = asyncio.create_task(self._copy(source, sink))
+            self.tasks.add(task)
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+        except ConnectionError:
+            return
+        finally:
+            sink.close()
+
+
+@pytest.fixture
+async def tunnel(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tunnel]:
+    made = Tunnel()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    monkeypatch.setenv("https_proxy", f"http://me:pw@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    yield made
+    server.close()
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.gather(*made.tasks, return_exceptions=True)
+
+
+async def test_through_a_proxy_tls_goes_end_to_end_over_a_kept_tunnel(
+    secure: Any, tunnel: Tunnel, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    found, sender = await outcomes(f"https://127.0.0.1:{secure.port}", 3)
+    assert found == ["200"] * 3
+    assert len(tunnel.heads) == 1
+    assert tunnel.heads[0].startswith(f"CONNECT 127.0.0.1:{secure.port} HTTP/1.1")
+    assert "Proxy-Authorization: Basic bWU6cHc=" in tunnel.heads[0]
+    assert len(secure.requests) == 3
+    assert "Proxy-Authorization" not in "".join(secure.requests)
+    await sender.close()
+
+
+async def test_a_proxy_that_refuses_is_unreachable_at_connect(secure: Any, tunnel: Tunnel) -> None:
+    tunnel.status = b"407 Proxy Authentication Required"
+    found, sender = await outcomes(f"https://127.0.0.1:{secure.port}")
+    assert found == ["unreachable.connect"]
+    assert secure.requests == []
+    await sender.close()

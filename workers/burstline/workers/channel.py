@@ -1,0 +1,74 @@
+"""The channel to the control plane, and which of its errors are final."""
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from burstline.workers.errors import Refused
+from burstline.workers.settings import AgentSettings
+
+_REFUSALS = frozenset(
+    {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
+)
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_reconnect_backoff_ms", 1000),  # gRPC's default grows to 120 s
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 4_000),
+)
+
+
+def open_channel(settings: AgentSettings) -> grpc.aio.Channel:
+    """Return a channel to the server.
+
+    Raises:
+        Refused: a certificate file cannot be read.
+    """
+    files = (settings.ca_file, settings.certificate_file, settings.key_file)
+    if not settings.tls and not any(files):
+        return grpc.aio.insecure_channel(settings.server, options=_OPTIONS)
+    ca, certificate, key = (_read(path) for path in files)
+    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+    return grpc.aio.secure_channel(settings.server, credentials, options=_OPTIONS)
+
+
+def _read(path: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Refused(f"cannot read {path}: {error.strerror}") from error
+
+
+def raise_if_refused(error: grpc.aio.AioRpcError, settings: AgentSettings) -> None:
+    """Do nothing if trying again may help.
+
+    Raises:
+        Refused: it would not: another version, a wrong token, or no control plane at all.
+    """
+    reason = _reason(error)
+    if reason == "VERSION_MISMATCH":
+        raise Refused(
+            f"the server at {settings.server} runs another version of burstline than this worker "
+            f"({settings.version}): {error.details()}. Install the same version on both."
+        ) from error
+    if error.code() in _REFUSALS:
+        raise Refused(f"the server at {settings.server} refused this worker: {error.details()}") from error
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    """Return the `reason` of a rich error, or ""."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it reads code, details and trailing metadata only
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+            return str(info.reason)
+    return ""
+
+
+def metadata(settings: AgentSettings) -> tuple[tuple[str, str], ...]:
+    """Return what every call carries."""
+    return (("authorization", f"Bearer {settings.token}"),) if settings.token else ()

@@ -1,0 +1,52 @@
+"""What connections rest on: addresses that may be connected to, and authorities that are trusted."""
+
+import os
+import socket
+import ssl
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from burstline.workers.addresses import ForbiddenAddress, Gate
+
+
+class GatedResolver(AbstractResolver):
+    """The system's resolver, without addresses that must not be connected to."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._resolver = gate, ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses that may be connected to; OSError if there is none."""
+        found = await self._resolver.resolve(host, port, family)
+        allowed, refusal = [], None
+        for result in found:
+            try:
+                self._gate.check(result["host"])
+            except ForbiddenAddress as error:
+                refusal = error
+            else:
+                allowed.append(result)
+        if not allowed and refusal is not None:
+            raise refusal
+        return allowed
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+        await self._resolver.close()
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return the TLS settings: the system's authorities (SSL_CERT_FILE) and those of AWS_CA_BUNDLE; HTTP/1.1 only.
+
+    Raises:
+        OSError: the bundle cannot be read.
+    """
+    context = ssl.create_default_context()
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    if bundle:
+        context.load_verify_locations(cafile=bundle)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
