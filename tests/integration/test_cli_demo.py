@@ -46,15 +46,19 @@ def wait_for(condition: "object", within_s: float) -> bool:
     return False
 
 
+def whole_demo(home: Path) -> "tuple[subprocess.Popen[str], str, str]":
+    start_s = time.monotonic()
+    demo = start_demo(home)
+    out, err = demo.communicate(timeout=70)
+    assert demo.returncode == 0, err
+    assert time.monotonic() - start_s < 60
+    return demo, out, err
+
+
 def test_the_demo_crosses_a_quota_and_says_so_in_less_than_a_minute(tmp_path: Path) -> None:
-    for _ in range(3):  # on a machine that is busy with other things it says so, and withholds its verdict
-        start_s = time.monotonic()
-        demo = start_demo(tmp_path)
-        out, err = demo.communicate(timeout=60)
-        assert demo.returncode == 0, err
-        assert time.monotonic() - start_s < 60
-        if "GENERATOR LIMITED" not in out:
-            break
+    _, out, err = whole_demo(tmp_path)
+    if "GENERATOR LIMITED" in out:  # a machine that is busy with other things withholds its verdict, and says so
+        _, out, err = whole_demo(tmp_path)
     assert "QUOTA BOUND" in out
     assert "aws apigateway update-stage" in out
     assert str(tmp_path / "reports" / "demo.json") in out
@@ -63,7 +67,7 @@ def test_the_demo_crosses_a_quota_and_says_so_in_less_than_a_minute(tmp_path: Pa
     ledger = report["ledger"]
     assert report["verdict"] == "quota_bound"
     assert report["bindings"][0]["layer"] == "stage"
-    assert ledger["scheduled"] == ledger["due"] == 3540
+    assert ledger["scheduled"] == ledger["due"] == 2300
     assert ledger["outcomes"]["throttled"] > 100
     counted = f"counted {ledger['sent_on_wire']:,} and {ledger['outcomes']['throttled']:,}."
     assert counted in out.replace("\n", " ")
@@ -85,7 +89,7 @@ def test_a_signal_stops_the_demo_with_a_partial_report_and_no_process_left(
     assert demo.returncode == code
     assert "Requests" in out
     report = json.loads((tmp_path / "reports" / "demo.json").read_text())
-    assert 0 < report["ledger"]["sent"] < 3540
+    assert 0 < report["ledger"]["sent"] < 2300
     assert report["ledger"]["not_due"] > 0
     assert not any(map(is_alive, children))
 

@@ -5,8 +5,10 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -16,10 +18,12 @@ from burstline.client import exits
 from burstline.client.children import Children
 from burstline.client.errors import UsageError
 from burstline.client.outcome import print_report, write_report
-from burstline.client.plans import load_plan
+from burstline.client.plans import LoadedPlan, load_plan
 from burstline.client.running import RunOptions, run_to_end
 
 WORKERS = 2
+
+BUSY = "This machine was busy with other things: requests left late, so no quota can be told from this run."
 
 
 @contextmanager
@@ -62,31 +66,59 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
         ClientError: a part of it did not start, or the run could not take place.
     """
     report_file = prepared_folder(folder)
-    with demo_files() as (plan, account), tempfile.TemporaryDirectory(prefix="burstline-demo-") as scratch:
-        async with Children() as emulator, Children() as workers:
+    with demo_files() as (plan, account):
+        async with Children() as emulator:
             practice = await emulator.start("emulate", "--account", str(account), "--listen", "127.0.0.1:0")
             url = await emulator.address(practice, "the emulator")
             err.print(f"practice AWS (API Gateway and Lambda) at {url}; its quotas: {account.name}", highlight=False)
             err.print(f"plan: {plan.name}; a server and {WORKERS} workers on this machine", highlight=False)
             loaded = load_plan(plan, target=url, account=account)
-            options = RunOptions(None, WORKERS, f"sqlite:///{scratch}/demo.db")
+            trial = await _try(loaded, url, emulator, err)
+            if trial.busy:
+                err.print(f"{BUSY} Once more.", highlight=False)
+                trial = await _try(loaded, url, emulator, err)  # both together end within a minute
+    if trial.busy:
+        err.print(f"{BUSY} Run the demo again when it is idle.", highlight=False)
+    print_report(trial.report, out, quiet=False)
+    write_report(trial.report, json_file=report_file, junit_file=None)
+    ledger = trial.report["ledger"]
+    out.print(
+        f"\nOutside check: burstline sent {ledger['sent_on_wire']:,} requests and settled "
+        f"{ledger['outcomes']['throttled']:,} of them as throttled; "
+        f"the practice AWS itself counted {trial.received:,} and {trial.throttled:,}.",
+        highlight=False,
+    )
+    out.print(f"The report as JSON: {report_file}", highlight=False, soft_wrap=True)
+    if not trial.code:
+        out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
+    return trial.code or exits.PASSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One run of the demo: its report, a signal's exit code or 0, and what the emulator counted of it."""
+
+    report: dict[str, Any]
+    code: int
+    received: int
+    throttled: int
+
+    @property
+    def busy(self) -> bool:
+        """Whether this machine, and not a quota, was the limit."""
+        return not self.code and self.report["verdict"] == "generator_limited"
+
+
+async def _try(loaded: LoadedPlan, url: str, emulator: Children, err: Console) -> _Trial:
+    _, before = await asyncio.to_thread(_counted, url, "")
+    with tempfile.TemporaryDirectory(prefix="burstline-demo-") as scratch:
+        async with Children() as workers:
 
             def kill() -> None:
                 emulator.kill()
                 workers.kill()
 
+            options = RunOptions(None, WORKERS, f"sqlite:///{scratch}/demo.db")
             report, code = await run_to_end(loaded, options, workers, err, at_once=kill)
-            counted = await asyncio.to_thread(_counted, url, str(report["run"]["id"]))
-    print_report(report, out, quiet=False)
-    write_report(report, json_file=report_file, junit_file=None)
-    ledger = report["ledger"]
-    out.print(
-        f"\nOutside check: burstline sent {ledger['sent_on_wire']:,} requests and settled "
-        f"{ledger['outcomes']['throttled']:,} of them as throttled; "
-        f"the practice AWS itself counted {counted[0]:,} and {counted[1]:,}.",
-        highlight=False,
-    )
-    out.print(f"The report as JSON: {report_file}", highlight=False, soft_wrap=True)
-    if not code:
-        out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
-    return code or exits.PASSED
+    received, throttled = await asyncio.to_thread(_counted, url, str(report["run"]["id"]))
+    return _Trial(report, code, received, throttled - before)

@@ -149,7 +149,9 @@ def picture(progress: runs.RunProgress) -> Group:
     found = throttles(progress)
     text = "   ".join(f"{name} {count_text(count)}" for name, count in found) or "none so far"
     rows.add_row("throttles", Text(text, style="yellow" if found else ""))
-    return Group(head, bar, rows)
+    line = Table.grid()  # a bar on its own does not end its line
+    line.add_row(bar)
+    return Group(head, line, rows)
 
 
 def _state_text(progress: runs.RunProgress) -> str:
