@@ -139,6 +139,7 @@ class Driver:
 
     async def _settle(self) -> None:
         run, end = self._run, self._around.clock.now_nanos()
+        self.dispatch.stop_all()  # whoever was stopped before T0, or did not end in time
         await self._enter(RunState.SETTLING)
         verdict, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), "")
         state = RunState.STOPPED if run.row.stopped_by == "user" else RunState.SUCCEEDED

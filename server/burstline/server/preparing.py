@@ -27,8 +27,9 @@ class Busy:
         self._runs = runs
 
     def holds(self, worker_id: str, except_run: str) -> bool:
-        """Return whether a run other than `except_run` holds a segment on a worker."""
-        return any(worker_id in run.holders() for run in self._runs.values() if run.id != except_run)
+        """Return whether a run other than `except_run` that has not ended holds a segment on a worker."""
+        others = (run for run in self._runs.values() if run.id != except_run and not run.row.state.final)
+        return any(worker_id in run.holders() for run in others)
 
 
 async def prepare(run: ActiveRun, around: Surroundings, busy: Busy, dispatch: Dispatch, enter: Enter) -> bool:

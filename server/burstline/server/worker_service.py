@@ -149,7 +149,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
             f"runs/{run.id}/segments/{epoch.row.segment}"
             for run in self._runs.active.values()
             for epoch in run.epochs()
-            if epoch.living and epoch.row.worker_id == who.worker_id
+            if epoch.living and epoch.row.worker_id == who.worker_id and not run.row.state.final
         ]
         message = v1.Worker(
             name=who.name,

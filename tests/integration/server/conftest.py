@@ -63,6 +63,7 @@ class FakeWorker:
         self.unacknowledged: dict[tuple[str, int, int, int], worker_wire.AttachRequest] = {}
         self.sent_count = 0
         self.silent = False
+        self.never_ready = False
         self.twice = False
         self.attached = asyncio.Event()
         self.stopped: set[tuple[str, int, int]] = set()
@@ -126,6 +127,8 @@ class FakeWorker:
             case "assign":
                 self.assigned.append(message.assign)
                 self._plan[message.assign.key.run] = plan_from_proto(message.assign.plan)
+                if self.never_ready:
+                    return
                 ready = worker_wire.Ready(key=message.assign.key, problem=self.ready_problem)
                 self._outbox.put_nowait(worker_wire.AttachRequest(ready=ready))
             case "start":

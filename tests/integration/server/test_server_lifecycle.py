@@ -165,6 +165,22 @@ async def test_stopping_a_queued_run_sends_nothing(serving: Make, settings: Make
         assert (ledger["scheduled"], ledger["not_due"], ledger["due"]) == (100, 100, 0)
 
 
+async def test_a_stop_before_t0_reaches_workers_that_prepare(
+    serving: Make, settings: Make, workers: Make, plan: Make, eventually: Make
+) -> None:
+    async with serving(settings()) as (server, client):
+        (worker,) = await workers(server.grpc_address)
+        worker.never_ready = True
+        run = await client.create(plan())
+        await eventually(lambda: worker.assigned)
+        await client.runs.StopRun(wire.StopRunRequest(name=run.name))
+        assert (await client.ended(run.name)).state == v1.Run.STOPPED
+        await eventually(lambda: worker.stopped)
+        worker.never_ready = False
+        again = await client.create(plan((0.2, 50.0)))
+        assert (await client.ended(again.name)).state == v1.Run.SUCCEEDED, "its worker is free again"
+
+
 async def test_an_abort_rule_that_holds_long_enough_stops_the_run(
     serving: Make, settings: Make, workers: Make, plan: Make
 ) -> None:
