@@ -158,7 +158,7 @@ class Holding:
             return "stopped"
         self._segment = segment
         try:
-            first = prepared.warm_points[0].connections if prepared.warm_points else 0
+            first = prepared.warm_count
             opened = await segment.sender.warm(first) if first else 0
             if first and not opened:
                 self._tell_ready(0, f"no connection to {assignment.plan.target.url}: {segment.sender.last_problem}")

@@ -1,7 +1,7 @@
 """Makes everything a segment needs before T0, so that nothing is read, compiled or resolved while it runs."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ import numpy as np
 from burstline.core.load.plan import DataOrder, Plan
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.selection import Selection
-from burstline.core.load.warming import WarmPoint, warm_points
+from burstline.core.load.warming import WarmPoint, warm_at_start, warm_points
 from burstline.core.quota.signatures import PREFIXES
 from burstline.wire.templates import BUILT_IN_NAMES
 from burstline.workers.addresses import ForbiddenAddress, gate_for
@@ -61,7 +61,9 @@ class Prepared:
         stripe: its arrivals.
         selection: which request and row each gets.
         from_count: the first position of the stripe to send.
-        warm_points: when to have how many connections, the first before T0.
+        warm_count: connections to have open at T0; 0 opens none.
+        warm_points: when to have connections open after T0; to be read once.
+        latency_s: of one request, as far as known before the start, seconds.
         duration_s: of the whole plan, seconds.
     """
 
@@ -69,7 +71,9 @@ class Prepared:
     stripe: Stripe
     selection: Selection
     from_count: int
-    warm_points: list[WarmPoint]
+    warm_count: int
+    warm_points: Iterator[WarmPoint]
+    latency_s: float
     duration_s: float
 
     @property
@@ -172,6 +176,8 @@ def prepare(
     schedule = Schedule(plan.load, plan.seed)
     order = plan.data.order if plan.data else DataOrder.RANDOM
     selection = Selection(plan.seed, [one.weight for one in plan.requests], len(toolkit.rows), order)
-    points = warm_points(plan.load, schedule, plan.connections, segment_count, latency_s or GUESSED_LATENCY_S)
+    latency_s = latency_s or GUESSED_LATENCY_S
+    points = warm_points(plan.load, schedule, plan.connections, segment_count)
+    count, later = warm_at_start(points, latency_s)
     stripe = Stripe(schedule, segment, segment_count)
-    return Prepared(toolkit, stripe, selection, from_count, points, schedule.duration_s)
+    return Prepared(toolkit, stripe, selection, from_count, count, later, latency_s, schedule.duration_s)

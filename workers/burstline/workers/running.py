@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from burstline.core.load.plan import Front, Users
 from burstline.core.load.samples import TIMED_OUT, TRANSPORT_SIGNATURES
-from burstline.core.load.warming import WarmPoint
 from burstline.core.load.window import Window
 from burstline.core.quota.classify import classify, meaning, signatures
 from burstline.workers.ceiling import Ceiling, slots_share
@@ -78,7 +77,7 @@ class Segment:
             [not isinstance(phase.shape, Users) for phase in plan.load],
             prepared.from_count,
             self._gauges,
-            emit,
+            self._emit,
         )
         ceilings, count = plan.ceilings, prepared.stripe.segment_count
         self._ceiling = Ceiling(ceilings.rate_per_s, count) if ceilings.rate_per_s else None
@@ -89,6 +88,7 @@ class Segment:
         self._hold = Hold()
         self._paced, self._users_done = asyncio.Event(), asyncio.Event()
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
+        self._emit_window, self._latency_s = emit, prepared.latency_s
         self._expected_tick_s = 0.0
         self._ticks = 0
         self._tick_timer: Timer | None = None
@@ -138,7 +138,7 @@ class Segment:
         self._tick_timer = timers[2]
         self._arm_tick()
         aside = [
-            loop.create_task(self._keep_warm(prepared.warm_points), name="warm"),
+            loop.create_task(self._keep_warm(), name="warm"),
             loop.create_task(self._keep_credentials(), name="credentials"),
         ]
         try:
@@ -169,13 +169,13 @@ class Segment:
         while self._sender.in_flight and self.clock.now() < end_s:  # noqa: ASYNC110 - an event would cost every answer
             await asyncio.sleep(0.01)
 
-    async def _keep_warm(self, points: list[WarmPoint]) -> None:
-        for point in points:
+    async def _keep_warm(self) -> None:
+        for point in self._prepared.warm_points:
             wait_s = point.at_s - self.clock.now()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            if wait_s > -1.0:
-                await self._sender.warm(point.connections)
+            if wait_s > -1.0:  # else a takeover came after it
+                await self._sender.warm(point.connections(self._latency_s))
 
     async def _keep_credentials(self) -> None:
         signer = self._prepared.toolkit.signer
@@ -262,6 +262,11 @@ class Segment:
             self._ticks = 0
             self.recorder.fold(now_s)
         self._arm_tick()
+
+    def _emit(self, window: Window) -> None:
+        slowest_s = [latency.sent.quantile(0.9) for latency in window.latencies.values() if latency.sent.count >= 10]
+        self._latency_s = max((one for one in slowest_s if one is not None), default=self._latency_s)
+        self._emit_window(window)
 
     def _gauges(self) -> Gauges:
         cpu_s, wall_s = time.process_time(), time.monotonic()
