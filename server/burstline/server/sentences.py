@@ -61,7 +61,8 @@ def summary(record: RunRecord, judgement: Judgement) -> str:
             return share
         # the limit that throttled most speaks first
         most = max(judgement.bindings, key=lambda binding: binding.throttled_count)
-        return f"{_subject(record, most)} binds from {most.from_s:,.1f} s; {share}"
+        same = [one for one in judgement.bindings if (one.layer, one.family) == (most.layer, most.family)]
+        return f"{_subject(record, most)} binds from {same[0].from_s:,.1f} s; {share}"
     if verdict is Verdict.THRESHOLD_FAILED:
         failed = [result.expression for result in judgement.thresholds if not result.passed]
         return (

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from burstline.core.load.plan import Bursts, Constant, Front, Goal, Phase, Ramp
+from burstline.core.load.plan import Bursts, Constant, Front, Goal, Phase, Ramp, Target
 from burstline.core.quota.advice import advise, play
 from burstline.core.quota.bucket_advice import plan_changes
 from burstline.core.quota.buckets import bucket_accepts
@@ -170,6 +170,22 @@ def test_a_burst_larger_than_the_accounts_is_no_number_to_ask_for(make_run: Make
     assert not found.verified
     assert "will not help" in found.derivation
     assert any("1 s or more, 1.6 s apart" in text for text in found.alternatives)
+
+
+def test_a_usage_plans_quota_must_hold_the_whole_run(make_run: MakeRun) -> None:
+    target = Target("https://abc.execute-api.eu-west-1.amazonaws.com/prod", Front.REST, "f", "prod", "gold")
+    account = Account(usage_plans={"gold": UsagePlan("gold", None, 100, "day")})
+    found = advice_of(make_run((Phase("steady", 5.0, Constant(100.0)),), account, target=target))
+    advice = found["apigateway:usage-plan:gold:quota"]
+    assert (advice.current, advice.required, advice.recommended) == (100, 500, 600)
+    assert advice.verified
+    assert "path=/quota/limit,value=600" in advice.command
+
+
+def test_a_target_that_is_not_aws_gets_no_advice(make_run: MakeRun) -> None:
+    record = make_run((Phase("wall", 2.0, Constant(2000.0)),), service=ServiceTime(1.0, 1.0))
+    plain = replace(record, plan=replace(record.plan, target=Target("http://10.0.0.1")))
+    assert advice_of(plain) == {}
 
 
 def test_changed_bursts_pass_the_bucket_they_were_changed_for(make_run: MakeRun) -> None:

@@ -26,6 +26,8 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     if not len(demand.times_s):
         return ()
     proposals = [*bucket_proposals(plan, account, demand), *concurrency_proposals(plan, account, demand)]
+    if not proposals:
+        return ()
     changed = account
     for proposal in proposals:
         changed = proposal.apply(changed)

@@ -10,7 +10,7 @@ import numpy as np
 
 from burstline.core.load.plan import Bursts, Plan
 from burstline.core.load.window import BIN_S, BINS_PER_S
-from burstline.core.quota.candidates import Candidate, Observed, candidates, observe
+from burstline.core.quota.candidates import Candidate, Observed, candidates, observe, refused_by_invocation_rate
 from burstline.core.quota.classify import meaning
 from burstline.core.quota.inflight import Floor, admitted_signatures, in_flight
 from burstline.core.quota.quotas import Account, Bucket, Family, Layer
@@ -71,13 +71,14 @@ def bindings_of(
     for (layers, families), signatures in kinds.items():
         throttled = np.sum([settlement.throttled[name] for name in signatures], axis=0)
         explained = [settlement.explained[name][0] for name in signatures if name in settlement.explained]
+        by_rate = refused_by_invocation_rate(observed, throttled)
         for low, high in _spans(throttled, plan):
             if families == (Family.PLAN_QUOTA,):
                 named = [
                     Candidate(Layer.USAGE_PLAN, "The answer says that the usage plan's quota is used up.", True, True)
                 ]
             else:
-                named = candidates(layers, account, observed, throttled, low, high)
+                named = candidates(layers, account, observed, throttled, by_rate, low, high)
             family = explained[0] if explained else families[0]
             part_of = _part(plan, series, low, high)
             found.append(_binding(part_of, observed, throttled, low, high, family, len(layers) == 1, named, explained))

@@ -5,12 +5,18 @@ from dataclasses import replace
 from math import ceil, inf, isfinite
 
 from burstline.core.load.plan import Bursts, Plan
-from burstline.core.quota.commands import GATEWAY_RATE_QUOTA, request_increase, update_stage, update_usage_plan
+from burstline.core.quota.commands import (
+    GATEWAY_RATE_QUOTA,
+    request_increase,
+    update_stage,
+    update_usage_plan,
+    update_usage_plan_quota,
+)
 from burstline.core.quota.demand import Demand
 from burstline.core.quota.frontier import burst_needed, highest_rate, rate_needed
 from burstline.core.quota.limits import GATEWAY_FRONTS, is_declared
 from burstline.core.quota.proposals import HEADROOM, Advice, BurstAdvice, Proposal, hit_ratio_needed, with_headroom
-from burstline.core.quota.quotas import Account, Bucket, Layer
+from burstline.core.quota.quotas import Account, Bucket, Layer, UsagePlan
 
 SUSTAINED_S = 10.0
 """A rate that lasts this long has to be met by a bucket's rate; what is shorter may come out of its burst."""
@@ -29,6 +35,8 @@ def bucket_proposals(plan: Plan, account: Account, demand: Demand) -> list[Propo
         return []
     found = []
     usage_plan = account.usage_plans.get(target.usage_plan)
+    if usage_plan is not None and usage_plan.quota_limit is not None:
+        found.append(_plan_quota(usage_plan, usage_plan.quota_limit, account, demand))
     if usage_plan is not None and usage_plan.bucket is not None:
         rate, burst = _setting(demand)
         found.append(
@@ -40,6 +48,7 @@ def bucket_proposals(plan: Plan, account: Account, demand: Demand) -> list[Propo
                 demand,
                 update_usage_plan(account.region, *_recommended(usage_plan.bucket, rate, burst)),
                 _change_usage_plan(usage_plan.name),
+                plan,
             )
         )
     stage = account.stages.get(target.stage)
@@ -47,9 +56,32 @@ def bucket_proposals(plan: Plan, account: Account, demand: Demand) -> list[Propo
         rate, burst = _setting(demand)
         command = update_stage(target, account.region, *_recommended(stage, rate, burst))
         name = f"apigateway:stage:{target.stage}"
-        found.append(_own(name, Layer.STAGE, stage, (rate, burst), demand, command, _change_stage(target.stage)))
+        change = _change_stage(target.stage)
+        found.append(_own(name, Layer.STAGE, stage, (rate, burst), demand, command, change, plan))
     found.append(_account(plan, account, demand))
     return found
+
+
+def _plan_quota(usage_plan: UsagePlan, limit: int, account: Account, demand: Demand) -> Proposal:
+    required = len(demand.times_s)
+    recommended = max(limit, int(with_headroom(required)))
+    advice = Advice(
+        f"apigateway:usage-plan:{usage_plan.name}:quota",
+        True,
+        f"requests per {usage_plan.quota_period}",
+        limit,
+        required,
+        recommended,
+        f"For {demand.what}: this run alone has {required:,} requests; what else the key sends in the period comes on "
+        "top. It is your own setting: no request to AWS.",
+        command=update_usage_plan_quota(account.region, recommended),
+    )
+
+    def change(old: Account) -> Account:
+        changed = replace(old.usage_plans[usage_plan.name], quota_limit=recommended)
+        return replace(old, usage_plans=old.usage_plans | {usage_plan.name: changed})
+
+    return Proposal(advice, Layer.USAGE_PLAN, change, required > limit)
 
 
 def plan_changes(plan: Plan, bucket: Bucket, scale: float = 1.0) -> tuple[str, ...]:
@@ -96,6 +128,7 @@ def _own(
     demand: Demand,
     command: str,
     change: Callable[[Account, Bucket], Account],
+    plan: Plan,
 ) -> Proposal:
     rate, burst = needed
     new_rate, new_burst = _recommended(bucket, rate, burst)
@@ -112,7 +145,10 @@ def _own(
         f"Recommended: {HEADROOM - 1:.0%} more, rounded up. It is your own setting: no request to AWS.",
         BurstAdvice(bucket.burst, burst, new_burst, True),
         command,
-        (hit_ratio_needed(bucket.rate_per_s, rate),) if rate > bucket.rate_per_s else (),
+        (
+            *(plan_changes(plan, bucket, demand.scale) if shortfall else ()),
+            *((hit_ratio_needed(bucket.rate_per_s, rate),) if rate > bucket.rate_per_s else ()),
+        ),
     )
     return Proposal(
         advice,

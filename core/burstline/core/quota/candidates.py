@@ -75,7 +75,7 @@ def observe(plan: Plan, account: Account, series: Series, in_flight: Floats, adm
     refused = {}
     for layer, bucket in buckets.items():
         no = times_s[~bucket_accepts(times_s, bucket.rate_per_s, bucket.burst)]
-        refused[layer] = np.bincount((no / BIN_S).astype(np.int64), minlength=series.count)[: series.count]
+        refused[layer] = _in_bins(no, series.count)
     return Observed(in_flight, admitted, refused, buckets, concurrency_limits(plan, account))
 
 
@@ -94,19 +94,47 @@ def buckets_of(plan: Plan, account: Account) -> dict[Layer, Bucket]:
     return found
 
 
+def refused_by_invocation_rate(observed: Observed, throttled: Ints) -> Ints:
+    """Return what the 10x rule alone would have refused of the calls that reached Lambda, by bin.
+
+    Args:
+        throttled: calls that Lambda may have throttled, by bin of their send time.
+    """
+    if not observed.caps:
+        return np.zeros_like(throttled)
+    limit = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * min(cap.value for cap in observed.caps))
+    tried = spread_bins(observed.admitted + throttled)
+    return _in_bins(tried[~bucket_accepts(tried, limit, limit)], len(throttled))
+
+
 def candidates(
-    layers: Sequence[Layer], account: Account, observed: Observed, throttled: Ints, low: int, high: int
+    layers: Sequence[Layer],
+    account: Account,
+    observed: Observed,
+    throttled: Ints,
+    by_invocation_rate: Ints,
+    low: int,
+    high: int,
 ) -> list[Candidate]:
     """Return each of `layers` as a candidate for the throttles of bins low..high (exclusive), outermost first.
 
     Args:
         throttled: the throttles to explain, by bin of their send time.
+        by_invocation_rate: `refused_by_invocation_rate` of them.
     """
-    return [
-        candidate
-        for layer in layers
-        for candidate in _candidates_of(layer, account, observed, throttled, slice(low, high))
-    ]
+    span = slice(low, high)
+    found: list[Candidate] = []
+    for layer in layers:
+        if layer is Layer.INVOCATION_RATE:
+            found += _invocation_candidate(observed, int(throttled[span].sum()), int(by_invocation_rate[span].sum()))
+        else:
+            found += _candidates_of(layer, account, observed, throttled, span)
+    return found
+
+
+def _in_bins(times_s: Floats, count: int) -> Ints:
+    bins: Ints = np.bincount((times_s / BIN_S).astype(np.int64), minlength=count)[:count]
+    return bins
 
 
 def _candidates_of(
@@ -116,8 +144,6 @@ def _candidates_of(
         yield _bucket_candidate(layer, account, observed, throttled, span)
     elif layer in (Layer.RESERVED_CONCURRENCY, Layer.ACCOUNT_CONCURRENCY):
         yield from _concurrency_candidates(layer, observed, throttled, span)
-    elif layer is Layer.INVOCATION_RATE:
-        yield from _invocation_candidate(observed, throttled, span)
     elif layer is Layer.SCALING_RATE:
         yield from _scaling_candidate(account, observed, span)
     else:
@@ -157,15 +183,11 @@ def _concurrency_candidates(layer: Layer, observed: Observed, throttled: Ints, s
         yield Candidate(layer, f"About {level:,.0f} calls were in flight; no limit was declared.", False, False)
 
 
-def _invocation_candidate(observed: Observed, throttled: Ints, span: slice) -> Iterator[Candidate]:
+def _invocation_candidate(observed: Observed, seen: int, replayed: int) -> Iterator[Candidate]:
     if not observed.caps:
         return
     cap = min(observed.caps, key=lambda one: one.value)
-    limit = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * cap.value)
-    tried = spread_bins(observed.admitted + throttled)
-    no = tried[~bucket_accepts(tried, limit, limit)]
-    seen = int(throttled[span].sum())
-    replayed = int(np.count_nonzero((no >= span.start * BIN_S) & (no < span.stop * BIN_S)))
+    limit = INVOCATIONS_PER_ENVIRONMENT_PER_S * cap.value
     yield Candidate(
         Layer.INVOCATION_RATE,
         f"Played through ten times a concurrency of {cap.value:,} a second ({limit:,.0f}), what reached Lambda loses "

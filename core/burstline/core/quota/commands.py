@@ -52,6 +52,14 @@ def update_usage_plan(region: str, rate_per_s: float, burst: float) -> str:
     )
 
 
+def update_usage_plan_quota(region: str, limit: float) -> str:
+    """Return the command that sets how many requests a usage plan allows per period."""
+    return (
+        f"aws apigateway update-usage-plan --region {region} --usage-plan-id USAGE_PLAN_ID --patch-operations "
+        f"op=replace,path=/quota/limit,value={limit:.0f}"
+    )
+
+
 def api_id(target: Target) -> str:
     """Return the API's id where the target's host tells it, else a placeholder."""
     host = urlsplit(target.url).hostname or ""
