@@ -1,0 +1,54 @@
+"""Intervals for one more run, from simulated ones."""
+
+from collections.abc import Sequence
+from math import ceil, floor, inf, sqrt
+from statistics import median
+
+from burstline.core.quota.forecast.records import NEVER, Interval
+
+TAIL = 0.025
+"""Probability left out at each end. Total and first throttle are read as a pair: each holds in 95 %, so both together
+in at least 90 % (Bonferroni), which is what the forecast states."""
+
+_T975 = (inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+         2.120, 2.110, 2.101, 2.093)  # fmt: skip
+"""Student's t, 97.5th percentile, by degrees of freedom; 2.09 beyond. A constant of mathematics."""
+
+
+def prediction(values: Sequence[float], *, counted: bool = False) -> Interval:
+    """Return where one more value of the same kind falls in about 95 %.
+
+    With n values, the k-th lowest and highest hold it with probability `(n + 1 - 2 k) / (n + 1)` whatever its
+    distribution (39 values: the extremes). With fewer than 39, Student's interval for one more normal value,
+    `mean +- t s sqrt(1 + 1/n)`, joined with the extremes. `NEVER` counts as beyond everything.
+
+    Args:
+        values: at least one, each >= 0.
+        counted: round outward to whole numbers.
+    """
+    ordered = sorted(values)
+    rank = floor((len(ordered) + 1) * TAIL)
+    if rank >= 1:
+        low, high = ordered[rank - 1], ordered[-rank]
+    else:
+        low, high = _student(ordered)
+    middle = median(ordered) if ordered[-1] < NEVER else ordered[(len(ordered) - 1) // 2]
+    if counted:
+        low, middle, high = (_whole(floor, low), _whole(round, middle), _whole(ceil, high))
+    return Interval(low, middle, high)
+
+
+def _student(ordered: list[float]) -> tuple[float, float]:
+    finite = [value for value in ordered if value < NEVER]
+    low, high = ordered[0], ordered[-1]
+    count = len(finite)
+    if count < 2:
+        return low, high
+    mean = sum(finite) / count
+    deviation = sqrt(sum((value - mean) ** 2 for value in finite) / (count - 1))
+    reach = (_T975[count - 1] if count <= len(_T975) else 2.09) * deviation * sqrt(1 + 1 / count)
+    return min(low, max(0.0, mean - reach)), max(high, mean + reach)
+
+
+def _whole(rounding: object, value: float) -> float:
+    return value if value == NEVER else float(rounding(value))  # type: ignore[operator]
