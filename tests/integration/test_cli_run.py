@@ -146,6 +146,23 @@ def test_ctrl_c_stops_the_run_and_reports_what_was_sent(shell: Shell, target: st
     assert ledger["not_due"] > 0
 
 
+def test_a_run_that_was_killed_is_settled_by_the_next_command_and_sends_no_more(shell: Shell, target: str) -> None:
+    run = shell.start("run", "plan.yaml", "--target", target, "--set", "load.0.for=60s")
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "phase 1" in line:
+            break
+    run.kill()
+    run.communicate(timeout=15)
+    time.sleep(2)  # the workers end with their parent
+    before = counts(target)["received"]
+    listed = shell.run("runs")
+    assert "incomplete" in listed.stdout, listed.stdout + listed.stderr
+    shown = shell.run("show", "last")
+    assert "INCOMPLETE" in shown.stdout, shown.stderr
+    assert counts(target)["received"] == before
+
+
 def test_an_unreachable_target_is_a_sentence_and_the_run_is_kept(shell: Shell) -> None:
     ended = shell.run("run", "plan.yaml")
     assert ended.returncode == 1

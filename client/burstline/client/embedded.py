@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from burstline.client.abandoned import settle_abandoned
 from burstline.client.children import Children
 from burstline.client.connection import Access
 from burstline.client.errors import ClientError
@@ -27,6 +28,7 @@ async def embedded_server(store: str, *, allow: tuple[str, ...] = (), http: str 
     settings = ServerSettings(listen="127.0.0.1:0", http=http, store=store, allow=allow)
     async with contextlib.AsyncExitStack() as stack:
         try:
+            await settle_abandoned(store)
             server = await stack.enter_async_context(running(settings))
         except CannotStart as error:
             raise ClientError(error.message) from error

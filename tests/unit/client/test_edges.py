@@ -186,7 +186,6 @@ def test_check_lists_every_mistake_and_ends_with_2(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("target: nowhere\nrequests: []\nload: 5\n")
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "p.yaml")])
     assert result.exit_code == 2
-    assert [line.rsplit(":", 3)[-2].strip() for line in result.output.splitlines()[:2]] != []
     for words in (
         "p.yaml:1:9: target.url",
         "p.yaml:2:11: requests",
