@@ -30,6 +30,7 @@ def columns_of(totals: Totals, judgement: Judgement) -> dict[str, list[Any]]:
         "dropped": [sum(second.load.dropped.values()) for second in seconds],
         **{outcome: _whole(bins, length) for outcome, bins in _outcomes(judgement).items()},
         "latency_p50_s": [_quantile(second, 0.5) for second in seconds],
+        "latency_p95_s": [_quantile(second, 0.95) for second in seconds],
         "latency_p99_s": [_quantile(second, 0.99) for second in seconds],
         "lateness_p99_s": [second.lateness.quantile(0.99) for second in seconds],
         "cpu_ratio": [second.cpu_ratio for second in seconds],

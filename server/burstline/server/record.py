@@ -23,6 +23,10 @@ class WorkerInfo:
         segments: indices of the segments it held.
         lost: it died or was given up during the run.
         clock_error_s: half-width of the error of its clock estimate, seconds; None if unknown.
+        sent: requests it sent, as far as its windows tell.
+        lateness_p99_s: how late it sent, seconds; None if too few were sent to tell.
+        lateness_max_s: the same of its latest request; None if it sent none.
+        start_late_s: how long after its due time its first request left, to 10 ms; None if unknown.
     """
 
     name: str
@@ -32,6 +36,10 @@ class WorkerInfo:
     segments: tuple[int, ...] = ()
     lost: bool = False
     clock_error_s: float | None = None
+    sent: int = 0
+    lateness_p99_s: float | None = None
+    lateness_max_s: float | None = None
+    start_late_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

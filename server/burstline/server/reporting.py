@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from burstline.core.load.histogram import Histogram
+from burstline.core.load.histogram import Histogram, bounds_of
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Plan
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
@@ -39,6 +39,7 @@ def document(record: RunRecord, judgement: Judgement) -> dict[str, Any]:
         "ledger": _ledger(record.ledger, judgement, None),
         "phases": _phases(record, judgement),
         "latency": list(_latency(record, judgement)),
+        "distributions": list(_distributions(record, judgement)),
         "lateness": quantiles(record.totals.lateness, ("p50_s", "p99_s", "max_s")),
         "start_skew_s": record.start_skew_s,
         "connections": _connections(record),
@@ -164,6 +165,25 @@ def _latency(record: RunRecord, judgement: Judgement) -> Iterable[dict[str, Any]
                 "basis": basis,
                 "count": histogram.count,
                 **quantiles(histogram, ("p50_s", "p90_s", "p95_s", "p99_s", "p999_s", "max_s")),
+            }
+
+
+def _distributions(record: RunRecord, judgement: Judgement) -> Iterable[dict[str, Any]]:
+    """Latencies bucket by bucket, by outcome and basis, over all requests."""
+    groups: dict[Outcome, list[Any]] = {}
+    for key, latency in record.totals.latencies.items():
+        groups.setdefault(judgement.settlement.outcome_of(key.request, key.signature), []).append(latency)
+    for outcome, latencies in sorted(groups.items()):
+        for basis in ("due", "sent"):
+            histogram = merged(getattr(latency, basis) for latency in latencies)
+            buckets = sorted(histogram.counts.items())
+            yield {
+                "outcome": outcome.value,
+                "basis": basis,
+                "count": histogram.count,
+                "max_s": histogram.quantile(1.0),
+                "below_s": [float(f"{bounds_of(index)[1]:.7g}") for index, _ in buckets],
+                "counts": [count for _, count in buckets],
             }
 
 

@@ -174,10 +174,13 @@ def run_ledgers(
 
 def start_skew_s(segments: Iterable[Segment]) -> float | None:
     """Return how far apart the segments' first sends were from their due times, seconds, to a bin of 10 ms."""
-    shifts = []
-    for segment in segments:
-        first = segment.epochs[0] if segment.epochs else None
-        if first is not None and first.first_sent_bin is not None and segment.stripe.count:
-            due_bin = int(segment.stripe.offsets(0, 1)[0] / BIN_S)
-            shifts.append(first.first_sent_bin - due_bin)
-    return (max(shifts) - min(shifts)) * BIN_S if shifts else None
+    shifts_s = [late_s for segment in segments if (late_s := start_late_s(segment)) is not None]
+    return round(max(shifts_s) - min(shifts_s), 2) if shifts_s else None
+
+
+def start_late_s(segment: Segment) -> float | None:
+    """Return how long after its due time a segment's first request left, seconds, to a bin of 10 ms."""
+    first = segment.epochs[0] if segment.epochs else None
+    if first is None or first.first_sent_bin is None or not segment.stripe.count:
+        return None
+    return round((first.first_sent_bin - int(segment.stripe.offsets(0, 1)[0] / BIN_S)) * BIN_S, 2)

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from burstline.core.load.histogram import Histogram
 from burstline.core.load.ledger import Ledger, add
 from burstline.core.load.totals import Totals
 from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_window
 from burstline.server.record import RunRecord, WorkerInfo
-from burstline.server.segments import Segment, make_segments, run_ledgers, start_skew_s
+from burstline.server.segments import Epoch, Segment, make_segments, run_ledgers, start_late_s, start_skew_s
 from burstline.server.store import Store
+
+FEWEST_FOR_P99 = 1_000
+"""As in the report: a quantile q is stated from 10 / (1 - q) samples on."""
 
 Judge = Callable[[RunRecord], dict[str, Any]]
 
@@ -35,6 +39,7 @@ def make_record(
     row = run.row
     segments = make_segments(run.schedule, len(run.segments), [epoch.row for epoch in run.epochs()])
     totals = Totals()
+    lateness: dict[str, Histogram] = {}
     for stored in store.windows_now(run.id):
         epoch = segments[stored.segment].epoch(stored.epoch) if stored.segment < len(segments) else None
         if epoch is None:
@@ -42,6 +47,7 @@ def make_record(
         window = decode_window(stored.body)
         epoch.add(stored.sequence, window)
         totals.add(stored.segment, window)
+        lateness.setdefault(epoch.row.worker_id, Histogram()).merge(window.lateness)
     by_phase = run_ledgers(segments, run.schedule, row.start_nanos, end_nanos)
     return RunRecord(
         id=row.id,
@@ -54,7 +60,7 @@ def make_record(
         ledgers_by_phase=by_phase,
         duration_s=_duration_s(run, end_nanos),
         started_at=None if row.start_nanos is None else datetime.fromtimestamp(seconds(row.start_nanos), UTC),
-        workers=_workers(segments, clock_errors_s),
+        workers=_workers(segments, clock_errors_s, lateness),
         region=run.account.region if "region" in run.account.declared else None,
         preflight=run.preflight or (),
         stopped_by=row.stopped_by,
@@ -88,13 +94,16 @@ def _duration_s(run: ActiveRun, end_nanos: int) -> float:
     return min(run.schedule.duration_s, max(0.0, seconds(stopped_nanos - run.row.start_nanos)))
 
 
-def _workers(segments: list[Segment], clock_errors_s: dict[str, float]) -> tuple[WorkerInfo, ...]:
+def _workers(
+    segments: list[Segment], clock_errors_s: dict[str, float], lateness: dict[str, Histogram]
+) -> tuple[WorkerInfo, ...]:
     found: dict[str, WorkerInfo] = {}
     for segment in segments:
         for epoch in segment.epochs:
             row = epoch.row
             before = found.get(row.worker_id)
             held = set(before.segments) if before else set()
+            late = lateness.get(row.worker_id, Histogram())
             lost = row.living_until_nanos is not None and not epoch.complete
             found[row.worker_id] = WorkerInfo(
                 name=row.worker_name,
@@ -104,5 +113,15 @@ def _workers(segments: list[Segment], clock_errors_s: dict[str, float]) -> tuple
                 segments=tuple(sorted(held | {segment.index})),
                 lost=lost or (before is not None and before.lost),
                 clock_error_s=clock_errors_s.get(row.worker_id),
+                sent=(before.sent if before else 0) + sum(load.sent for load in epoch.loads.values()),
+                lateness_p99_s=late.quantile(0.99) if late.count >= FEWEST_FOR_P99 else None,
+                lateness_max_s=late.quantile(1.0),
+                start_late_s=_start_late_s(before, segment, epoch),
             )
     return tuple(found.values())
+
+
+def _start_late_s(before: WorkerInfo | None, segment: Segment, epoch: Epoch) -> float | None:
+    """Of a worker's segments that it started with: a taken-over one says nothing of the start."""
+    own = start_late_s(segment) if epoch is segment.epochs[0] else None
+    return own if before is None or before.start_late_s is None else before.start_late_s
