@@ -214,3 +214,15 @@ def test_latencies_are_those_of_the_histogram_whatever_the_batches() -> None:
     assert found.count == 500
     assert found.sum_s == pytest.approx(expected.sum_s)
     assert found.quantile(0.99) == pytest.approx(expected.quantile(0.99), rel=0.02)
+
+
+def test_a_plan_with_thousands_of_phases_keeps_them_apart() -> None:
+    windows: list[Window] = []
+    record = Recorder(NAMES, [False] * 4, [True] * 4, [True] * 5000, 0, Gauges, windows.append)
+    for phase in (0, 255, 256, 4999):
+        record.due(WRITTEN, phase, 0.1, 0.1)
+        record.done(what(phase, 7, FAILED), 0.1, 0.1, 0.2)
+    record.finish(0.5)
+    assert windows[0].answers == {AnswerKey(phase, 7, "5xx"): 1 for phase in (0, 255, 256, 4999)}
+    assert sorted(windows[0].loads) == [0, 255, 256, 4999]
+    assert windows[0].latencies[LatencyKey(7, "5xx")].due.count == 4

@@ -177,18 +177,13 @@ class Holding:
             raise
         if self._stopped:
             return self._stopped
+        while not self._estimate.known:  # noqa: ASYNC110 - the first heartbeat is answered within a round trip
+            await asyncio.sleep(0.01)
         now_s = time.monotonic()
         self._clock.start(self._estimate.since_s(start_ns, now_s), now_s)
         self._started_ns = start_ns
-        gc.collect()
-        gc.freeze()
-        thresholds = gc.get_threshold()
-        gc.set_threshold(50_000, 50, 1000)
-        try:
-            return await segment.run()
-        finally:
-            gc.set_threshold(*thresholds)
-            gc.unfreeze()
+        _settle_memory()
+        return await segment.run()
 
     def _tell_ready(self, opened: int, problem: str) -> None:
         if self._ready is None:
@@ -211,3 +206,14 @@ class Holding:
 def _run_id(name: str) -> str:
     """Return the id in `runs/{run}`."""
     return name.rpartition("/")[2]
+
+
+def _settle_memory() -> None:
+    """Keep the garbage collector's long passes out of runs: what is alive at the first start is not looked at again.
+
+    Once per process: a collection while another segment sends would make that one late.
+    """
+    if gc.get_freeze_count() == 0:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1000)

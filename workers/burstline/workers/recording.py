@@ -92,7 +92,7 @@ class Recorder:
 
         Args:
             kind: WRITTEN, HANDED, LATE, CEILING or SLOTS.
-            phase: index in the plan, 0..255.
+            phase: index in the plan.
             due_s: run time, seconds.
             known_s: run time at which it was sent or dropped, seconds, never less than in the call before.
         """
@@ -153,7 +153,7 @@ class Recorder:
         window.lateness = self._lateness.take()
         for kind, (due, sent) in self._latencies.items():
             if due.count:
-                key = LatencyKey(kind >> 16, self._signatures[kind & 0xFF])
+                key = LatencyKey(kind >> 24, self._signatures[kind & 0xFF])
                 window.latencies[key] = Latency(due.take(), sent.take())
         window.marks = self._marker.take(window.second + 1.0)
         window.loop_lag.add_all(np.array(self._lags_s))
@@ -232,9 +232,9 @@ class Recorder:
         signatures = what & 0xFF
         self.answer_counts += np.bincount(signatures, minlength=len(names))
         for code, count in _counts(what):
-            key = AnswerKey((code >> 8) & 0xFF, code >> 16, names[code & 0xFF])
+            key = AnswerKey((code >> 8) & 0xFFFF, code >> 24, names[code & 0xFF])
             window.answers[key] = window.answers.get(key, 0) + count
-        kinds = what & ~0xFF00  # without the phase
+        kinds = what & ~0xFFFF00  # without the phase
         for kind, _ in _counts(kinds):
             chosen = kinds == kind
             due, sent = self._latencies.setdefault(kind, (DenseHistogram(), DenseHistogram()))
@@ -251,8 +251,8 @@ class Recorder:
 
 
 def what(phase: int, request: int, signature: int) -> int:
-    """Return one number for what a sample is about; phase and signature 0..255."""
-    return (request << 16) | (phase << 8) | signature
+    """Return one number for what a sample is about; phase 0..65,535, signature 0..255."""
+    return (request << 24) | (phase << 8) | signature
 
 
 def bin_indices(times_s: NDArray[np.float64]) -> NDArray[np.int64]:
