@@ -20,6 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from burstline.client import exits
+from burstline.client.options import DEFAULT_SERVER
 from burstline.client.problems import Problem
 
 
@@ -75,7 +76,8 @@ def from_rpc(error: grpc.aio.AioRpcError, server: str) -> ClientError:
         info = _info(error)
         if info is not None:  # the server itself answered
             return ServerFailed(details)
-        return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve --listen {server}`")
+        listen = "" if server == DEFAULT_SERVER else f" --listen {server}"
+        return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve{listen}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return RefusedByServer(f"the server at {server} refused the plan:", _violations(error) or [details])
     if code is grpc.StatusCode.NOT_FOUND:

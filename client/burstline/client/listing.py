@@ -30,7 +30,7 @@ def workers_table(workers: Sequence[v1.Worker], now: datetime | None = None) -> 
     """Return workers as a table."""
     moment = now or datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("worker", "host", "pid", "version", "says it can send", "round trip", "heard", "segments"):
+    for name in ("worker", "host", "pid", "version", "capacity", "round trip", "heard", "segments"):
         table.add_column(name)
     for worker in workers:
         heard_s = (moment - worker.heard_time.ToDatetime(tzinfo=UTC)).total_seconds()
@@ -41,7 +41,7 @@ def workers_table(workers: Sequence[v1.Worker], now: datetime | None = None) -> 
             str(worker.pid),
             worker.version,
             rate_text(worker.capacity_request_count_per_second),
-            latency_text(trip.seconds + trip.nanos * 1e-9),
+            latency_text(trip.seconds + trip.nanos * 1e-9 or None),
             f"{max(0.0, heard_s):.1f} s ago",
             str(len(worker.segments)),
         )

@@ -156,7 +156,7 @@ def picture(progress: runs.RunProgress) -> Group:
 
 def _state_text(progress: runs.RunProgress) -> str:
     if progress.run.state == v1.Run.RUNNING and progress.phase:
-        return f"phase {progress.phase}"
+        return progress.phase if progress.phase.startswith("phase ") else f"phase {progress.phase}"
     return STATES.get(progress.run.state, "unknown state")
 
 

@@ -28,12 +28,13 @@ def tokens_from(text: str) -> tuple[Token, ...]:
 
 
 async def serve_until_signal(settings: ServerSettings) -> int:
-    """Serve until Ctrl-C or SIGTERM; the second one exits at once. Returns the exit code, 0.
+    """Serve until Ctrl-C or SIGTERM, and return 0; the second one exits at once.
 
     Raises:
         ClientError: the server cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -1,9 +1,9 @@
 """Ctrl-C and SIGTERM: the first asks to stop, the second ends the process at once."""
 
 import asyncio
+import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -38,10 +38,9 @@ def stop_signals(at_once: Callable[[], None]) -> Iterator[StopAsked]:
     def handle(code: int) -> None:
         if asked.exit_code:
             at_once()
-            if sys.stderr.isatty():
-                sys.stderr.write(SHOW_CURSOR)
-            sys.stderr.write("\nburstline: stopped at once; nothing was settled\n")
-            sys.stderr.flush()
+            cursor = SHOW_CURSOR if os.isatty(2) else ""
+            with contextlib.suppress(OSError):  # straight to the terminal: sys.stderr may belong to the live picture
+                os.write(2, f"{cursor}\nburstline: stopped at once; nothing was settled\n".encode())
             os._exit(code)
         asked.exit_code = code
         asked.event.set()
