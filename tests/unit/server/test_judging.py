@@ -16,6 +16,8 @@ from burstline.core.load.totals import Totals
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
 from burstline.server.judging import PreflightAnswer, RunRecord, WorkerInfo, judge
 from burstline.server.reporting import quantiles
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 MakeRun = Callable[..., RunRecord]
@@ -177,6 +179,45 @@ def test_every_front_is_judged(make_run: MakeRun, front: Front) -> None:
     report = judged(make_run(load, account, front=front, service=ServiceTime(0.4, 0.4)))
     assert report["verdict"] == "quota_bound"
     assert {advice["quota"] for advice in report["advice"]} == {"lambda:L-B99A9384"}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    front=st.sampled_from([Front.REST, Front.HTTP, Front.FUNCTION_URL, Front.ALB]),
+    rate=st.floats(1, 300),
+    size=st.integers(1, 200),
+    every_s=st.floats(0.3, 3.0),
+    stage=st.none() | st.tuples(st.floats(0, 200), st.integers(0, 100)),
+    concurrency=st.integers(0, 60),
+    reserved=st.none() | st.integers(0, 30),
+    error_ratio=st.sampled_from([0.0, 0.02]),
+    goal=st.none() | st.floats(1, 1000),
+)
+def test_whatever_binds_the_report_keeps_its_schema_and_its_sums(
+    make_run: MakeRun,
+    front: Front,
+    rate: float,
+    size: int,
+    every_s: float,
+    stage: tuple[float, int] | None,
+    concurrency: int,
+    reserved: int | None,
+    error_ratio: float,
+    goal: float | None,
+) -> None:
+    load = (Phase("steady", 1.5, Constant(rate)), Phase("train", 3.0, Bursts(size, every_s, every_s / 10, rate / 3)))
+    account = Account(
+        concurrency=concurrency,
+        functions={"f": Function("f", reserved=reserved, duration=ServiceTime(0.1, 0.2))},
+        stages={"prod": Bucket(*stage)} if stage else {},
+        declared=frozenset({"lambda.concurrency", "apigateway.stages.prod"}),
+    )
+    ratio = error_ratio if front is not Front.FUNCTION_URL else 0.0
+    record = make_run(load, account, front=front, error_ratio=ratio, goal=Goal(goal) if goal else None)
+    report = judged(record)
+    bound = sum(binding["throttled_count"] for binding in report["bindings"])
+    assert bound == pytest.approx(report["ledger"]["outcomes"]["throttled"], abs=3)
+    assert all(advice["verified"] or advice["recommended"] is None for advice in report["advice"])
 
 
 @pytest.mark.parametrize(("count", "known"), [(9, []), (20, ["p50_s"]), (999, ["p50_s", "p90_s"]), (1000, ["p99_s"])])

@@ -16,6 +16,10 @@ from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Accou
 from burstline.core.quota.series import Series, highest_in_window
 
 
+NEARLY_NOTHING = 1e-6
+"""A limit that blocks everything: what it leaves cannot be stated as a share of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One quota, observed.
@@ -39,8 +43,8 @@ class Finding:
 
     @property
     def headroom_ratio(self) -> float | None:
-        """1 - use / limit, below 0 when more was asked for; None for a limit of 0."""
-        return 1 - self.peak_use / self.limit if self.limit > 0 else None
+        """1 - use / limit, below 0 when more was asked for; None for a limit of (nearly) 0."""
+        return 1 - self.peak_use / self.limit if self.limit > NEARLY_NOTHING else None
 
 
 def findings_of(plan: Plan, account: Account, series: Series, floor: Floor) -> tuple[Finding, ...]:
