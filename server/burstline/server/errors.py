@@ -3,7 +3,8 @@
 ServerError
 ├── InvalidRequest        INVALID_ARGUMENT     INVALID_REQUEST        all violations at once
 ├── NotFound              NOT_FOUND            *_NOT_FOUND
-├── WrongState            FAILED_PRECONDITION  VERSION_MISMATCH, RUN_NOT_ENDED, NO_REPORT, HOST_NOT_ALLOWED
+├── WrongState            FAILED_PRECONDITION  VERSION_MISMATCH, RUN_NOT_ENDED, NO_REPORT,
+│                                                HOST_NOT_ALLOWED, OTHER_SERVER
 ├── Refused               PERMISSION_DENIED    ROLE_TOO_LOW
 ├── Unauthenticated       UNAUTHENTICATED      TOKEN_MISSING, TOKEN_UNKNOWN
 ├── TooMuch               RESOURCE_EXHAUSTED   FILE_TOO_LARGE         our own limits

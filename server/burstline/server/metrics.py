@@ -150,13 +150,25 @@ def _buckets(histogram: Histogram, bounds_s: tuple[float, ...]) -> tuple[list[tu
 
 
 def declared_limits(account: Account) -> Iterator[tuple[tuple[str, str], float]]:
-    """Yield (quota, function) and value of what an account declares."""
+    """Yield (quota, function) and value of what an account declares, named as in a report's findings."""
     yield ("lambda:L-B99A9384", ""), account.concurrency
     yield ("apigateway:L-8A5B8E43", ""), account.gateway.rate_per_s
     yield ("apigateway:L-CDF5615A", ""), account.gateway.burst
+    for name, bucket in account.stages.items():
+        yield (f"apigateway:stage:{name}:rate", ""), bucket.rate_per_s
+        yield (f"apigateway:stage:{name}:burst", ""), bucket.burst
     for name, function in account.functions.items():
         if function.reserved is not None:
-            yield ("lambda:reserved_concurrency", name), function.reserved
+            yield ("lambda:reserved", name), function.reserved
+
+
+def split_quota(quota: str) -> tuple[str, str]:
+    """Return a finding's quota without the function's name in it, and that name ("" if there is none)."""
+    head, _, tail = quota.partition("lambda:reserved:")
+    if head or not tail:
+        return quota, ""
+    function, _, measure = tail.partition(":")
+    return f"lambda:reserved:{measure}" if measure else "lambda:reserved", function
 
 
 def quotas_of(report: dict[str, object]) -> dict[str, dict[tuple[str, str], float]]:
@@ -168,7 +180,7 @@ def quotas_of(report: dict[str, object]) -> dict[str, dict[tuple[str, str], floa
     ):
         entries = report.get(section)
         for entry in entries if isinstance(entries, list) else ():
-            key = (str(entry.get("quota", "")), str(entry.get("function") or ""))
+            key = split_quota(str(entry.get("quota", "")))
             for name, field in fields:
                 if isinstance(entry.get(field), int | float):
                     found[name][key] = float(entry[field])

@@ -74,8 +74,8 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
         name = run_id(request.name)
         run = self._runs.active.get(name)
         if run is None:
-            row = await self._runs.row(name)
-            yield wire.RunProgress(run=run_to_proto(row), final=True)
+            async for row in self._runs.stored_until_final(name):
+                yield wire.RunProgress(run=run_to_proto(row), final=row.state.final)
             return
         told = 0
         while True:

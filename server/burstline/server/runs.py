@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -17,7 +17,7 @@ from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos, seconds
 from burstline.server.codec import decode_account, decode_plan, decode_preflight, decode_window
 from burstline.server.driving import Driver
-from burstline.server.errors import NotFound, StoreUnavailable
+from burstline.server.errors import NotFound, StoreUnavailable, WrongState
 from burstline.server.preparing import Busy
 from burstline.server.roster import Identity, Worker
 from burstline.server.rows import LEFT, RunRow, RunState, WindowRow
@@ -134,6 +134,10 @@ class Runs:
         now = self._around.clock.now_nanos()
         if run is None or run.row.state.final or run.row.state is RunState.SETTLING:
             row = run.row if run is not None else await self._stored(run_id)
+            if run is None and not row.state.final:
+                raise WrongState(
+                    f"runs/{run_id} is driven by another server ({row.server}): stop it there", reason="OTHER_SERVER"
+                )
             return Stopping(row, 0, 0, row.stop_nanos or row.end_nanos or now)
         if not run.stop_asked.is_set():
             run.row.stopped_by, run.row.stop_nanos = "user", now
@@ -165,6 +169,15 @@ class Runs:
         if row is None:
             raise NotFound(f"there is no runs/{run_id}", reason="RUN_NOT_FOUND", run=f"runs/{run_id}")
         return row
+
+    async def stored_until_final(self, run_id: str) -> AsyncIterator[RunRow]:
+        """Yield a run that this server does not drive, every second until it ended; raises NotFound."""
+        while True:
+            row = await self._stored(run_id)
+            yield row
+            if row.state.final:
+                return
+            await asyncio.sleep(1.0)
 
     async def row(self, run_id: str) -> RunRow:
         """Return a run; raises NotFound."""

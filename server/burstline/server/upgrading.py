@@ -26,7 +26,7 @@ def open_engine(store: str) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
         if url.get_backend_name() == "sqlite":
             event.listen(engine, "connect", _set_pragmas)
         with engine.begin() as connection:

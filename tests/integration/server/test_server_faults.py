@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import grpc
+import pytest
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 
@@ -192,3 +194,17 @@ async def test_a_worker_that_leaves_by_itself_hands_its_segment_on(
         assert report["ledger"]["lost"] == 0, "it told everything before it left"
         assert report["ledger"]["sent"] + report["ledger"]["unsent"] == 200
         assert report["ledger"]["sent"] > 150
+
+
+async def test_a_run_of_another_living_server_is_shown_and_not_touched(
+    serving: Make, settings: Make, plan: Make
+) -> None:
+    async with serving(settings(server_id="blue")) as (_, blue), serving(settings(server_id="green")) as (_, green):
+        run = await blue.create(plan())
+        with pytest.raises(grpc.aio.AioRpcError, match="driven by another server"):
+            await green.runs.StopRun(wire.StopRunRequest(name=run.name))
+        watch = green.runs.WatchRun(wire.WatchRunRequest(name=run.name))
+        first = await anext(seen := aiter(watch))
+        assert (first.run.state, first.final) == (v1.Run.QUEUED, False)
+        await blue.runs.StopRun(wire.StopRunRequest(name=run.name))
+        assert [progress.final async for progress in seen][-1]

@@ -2,7 +2,7 @@
 
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.plan import Constant, Phase, Plan, Request, Target
-from burstline.core.quota.quotas import Account, Function
+from burstline.core.quota.quotas import Account, Bucket, Function
 from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos
 from burstline.server.metrics import SLOT_COUNT, Slots, _buckets, declared_limits, quotas_of
@@ -44,22 +44,24 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
 
 
 def test_declared_limits_name_the_account_and_its_functions() -> None:
-    account = Account(functions={"f": Function("f", reserved=20), "g": Function("g")})
+    functions = {"f": Function("f", reserved=20), "g": Function("g")}
+    account = Account(functions=functions, stages={"prod": Bucket(100, 50)})
     found = dict(declared_limits(account))
     assert found[("lambda:L-B99A9384", "")] == 1000
-    assert found[("lambda:reserved_concurrency", "f")] == 20
-    assert len(found) == 4
+    assert found[("lambda:reserved", "f")] == 20
+    assert found[("apigateway:stage:prod:burst", "")] == 50
+    assert len(found) == 6
 
 
 def test_quotas_of_a_report_leave_out_what_is_unknown() -> None:
     report: dict[str, object] = {
         "findings": [
             {"quota": "lambda:L-B99A9384", "limit": 1000, "peak_use": None, "headroom_ratio": 0.25},
-            {"quota": "q", "function": "f", "limit": 5, "peak_use": 4, "headroom_ratio": 0.2},
+            {"quota": "lambda:reserved:f:rate", "limit": 5, "peak_use": 4, "headroom_ratio": 0.2},
         ],
         "advice": [{"quota": "lambda:L-B99A9384", "recommended": 2000}],
     }
     found = quotas_of(report)
-    assert found["limit"] == {("lambda:L-B99A9384", ""): 1000.0, ("q", "f"): 5.0}
-    assert found["usage"] == {("q", "f"): 4.0}
+    assert found["limit"] == {("lambda:L-B99A9384", ""): 1000.0, ("lambda:reserved:rate", "f"): 5.0}
+    assert found["usage"] == {("lambda:reserved:rate", "f"): 4.0}
     assert found["recommended"] == {("lambda:L-B99A9384", ""): 2000.0}
