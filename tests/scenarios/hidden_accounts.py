@@ -212,13 +212,19 @@ class WindowCounter:
 
 
 class Stick:
-    """HAProxy's rate: this period's count so far, and the last one's for the share of it that is still in reach."""
+    """HAProxy's rate: this period's count so far, and the last one's for the share of it that is still in reach.
 
-    def __init__(self, code: str, count: int, period_s: float, phase_s: float) -> None:
-        self._code, self._count, self._period_s, self._phase_s = code, count, period_s, phase_s
+    The first request begins the first period.
+    """
+
+    def __init__(self, code: str, count: int, period_s: float) -> None:
+        self._code, self._count, self._period_s = code, count, period_s
+        self._phase_s: float | None = None
         self._window, self._now, self._last = -1, 0, 0
 
     def arrive(self, now_s: float) -> tuple[Family | None, str, Decision | None]:
+        if self._phase_s is None:
+            self._phase_s = now_s
         window, share = divmod((now_s - self._phase_s) / self._period_s, 1.0)
         if window != self._window:
             self._last = self._now if window == self._window + 1 else 0
@@ -491,7 +497,7 @@ def no_quota(random: np.random.Generator) -> Hidden:
     """No quota at all: a slow target, one that fails at random, or one that is out for a while."""
     front = Front(random.choice([Front.REST, Front.HTTP, Front.ALB, Front.PLAIN, Front.FUNCTION_URL]))
     pressure = _log_uniform(random, 50, 2000)
-    mean_s = _log_uniform(random, 0.01, 0.8)
+    mean_s = min(_log_uniform(random, 0.01, 0.8), 120 / pressure)  # slower by 6 it still starts < 1,000 at once
     base = service_of(random, mean_s, str(random.choice(SHAPES)))
     sort = str(random.choice(["slow", "failing", "outage"]))
     where = _where(random, front)
@@ -521,7 +527,7 @@ def changing(random: np.random.Generator) -> Hidden:
     pressure = _log_uniform(random, 80, 2000)
     sort = str(random.choice(["appears", "bucket moves", "cap moves", "cap appears"]))
     load: tuple[Phase, ...] = (constant(pressure, PRESSURE_S, "p"),)
-    mean_s = _log_uniform(random, 0.3, 1.0)
+    mean_s = min(_log_uniform(random, 0.3, 1.0), 700 / pressure)
     if sort.startswith("cap"):
         front = Front(random.choice([Front.REST, Front.ALB, Front.FUNCTION_URL, Front.HTTP]))
         cap = max(8, round(pressure * mean_s / 2.0))
@@ -560,7 +566,7 @@ def window_counter(random: np.random.Generator) -> Hidden:
     phase = float(random.uniform(0, period))
     throttle: Throttle
     if sort == "stick":
-        throttle = Stick(code, count, period, -phase)
+        throttle = Stick(code, count, period)
     else:
         throttle = WindowCounter(
             code, count, period, sliding=sort != "fixed", counts_refused=sort == "sliding all", phase_s=-phase

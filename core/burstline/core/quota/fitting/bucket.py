@@ -27,18 +27,25 @@ from burstline.core.quota.fitting.errors import ErrorShare, best_share, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Estimate, Explanation, in_span
 from burstline.core.quota.fitting.lines import Noise, noise_of, robust_fit, weighted_median
-from burstline.core.quota.fitting.stretches import Anchors, Passage, anchors_of, passage_of
+from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_only, passage_of
 from burstline.core.quota.quotas import Family
 from burstline.core.quota.series import Floats
 
 FEWEST_POINTS = 6
-SMALLEST_BURST = 2.5
+LOW_BY = 1.0
+"""Requests by which a stretch's level is less than the burst: half a token is left over at a rejection on average, and
+half a request lies between the instant the bucket was last full and the request that was seen to begin the stretch."""
+
+SMALLEST_BURST = 3.0
 """Requests; what is smaller cannot be told from a bucket that was empty at the start."""
 
 LEAST_PASSED = 5
 """Requests that must pass amid the rejections: where all is refused, an outage explains it as well as any bucket."""
 
 ROUNDS = 6
+UNSURE = (0.02, 0.003)
+"""Relative error of the rate that is allowed for, at first and later."""
+
 WINDOW_REQUESTS = 60
 """Requests over which a share of rejections is taken where time matters."""
 
@@ -100,13 +107,15 @@ def _fit(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, 
     level = total[bins] - used[bins] + inner * used[bins] / np.maximum(evidence.passed[bins], 1)
     passage = passage_of(evidence.tried, used, low, high)
     rate = _first_guess(at_s, level)
-    anchors = anchors_of(passage, at_s, rate, 1.5)
+    anchors = anchors_of(passage, at_s, rate, 1.5, UNSURE[0])
     for _ in range(ROUNDS):
         columns = _columns(at_s, anchors)
         found, kept = robust_fit(columns, level - anchors.before, weight)
         off = level - anchors.before - columns @ found
         scatter = float(np.median(np.abs(off)))
-        anchors = anchors_of(passage, at_s, max(0.0, float(found[0])), 1.0 + 3 * scatter)
+        slack = 1.0 + 3 * scatter
+        anchors = anchors_of(passage, at_s, max(0.0, float(found[0])), slack, UNSURE[1])
+        anchors = filled_only(anchors, at_s, level, float(found[0]), UNSURE[1])
         if abs(found[0] - rate) <= 1e-6 * max(1.0, rate):
             break
         rate = max(0.0, float(found[0]))
@@ -135,7 +144,7 @@ def _fit_noisy(
         bound = (evidence.passed[low:high] - lenient * tried) / (1 - wrong.ratio - lenient)
         used[low:high] = np.where(calm, tried, bound)
         refitted = _fit(evidence, used, chosen & ~_at(calm, bins, low, high), low, high)
-        if refitted is None:
+        if refitted is None or refitted.found[0] * refitted.noise.span_s < LEAST_PASSED:
             return None
         line = refitted
         calm = line.room > CALM_ROOM * (1 + 2 * line.scatter)
@@ -143,7 +152,11 @@ def _fit_noisy(
     bias = abs(tried_per_s * (0 if evidence.ambiguous else 1) - float(line.found[0]) * (1 if evidence.ambiguous else 2))
     extra = 2 * wrong.deviation * bias / (1 - wrong.ratio)
     return Explanation(
-        Family.BUCKET, _estimates(evidence, line, low, extra), _drifting(line.room, calm), sort="with random exceptions"
+        Family.BUCKET,
+        _estimates(evidence, line, low, extra),
+        _drifting(line.room, calm),
+        sort="with random exceptions",
+        errors=wrong if evidence.ambiguous else None,
     )
 
 
@@ -152,10 +165,12 @@ def _wrong(
 ) -> ErrorShare:
     """Share of passes that came out as rejections: from calm bins, or from how residuals wander."""
     seen = by_calm(evidence, low, high, calm)
-    if evidence.ambiguous:
+    if evidence.ambiguous and (errors is not None or seen is not None):
         return best_share(errors, seen)
     tried_per_s = float(evidence.tried[low:high][~calm].sum() / max(1, (~calm).sum()) / BIN_S)
     ratio = min(0.2, line.noise.walk_per_s / max(tried_per_s, 1e-9))
+    if evidence.ambiguous:  # nothing but the walk to go by
+        return ErrorShare(ratio, 0.7 * ratio + 0.005)
     walk = ErrorShare(ratio, 0.25 * ratio)
     if seen is None:
         return walk
@@ -229,7 +244,8 @@ def _estimates(evidence: Evidence, line: _Line, low: int, extra: float) -> tuple
         reach_s = abs(float(np.mean(line.at_s - line.anchors.at_s)))
         statistical = np.hypot(line.noise.level_deviation, reach_s * line.noise.slope_deviation)
         clocks = rate * evidence.clock_error_s / np.sqrt(3 * evidence.segment_count)
-        wide = float(np.hypot(2 * np.hypot(statistical, clocks), extra * reach_s)) + 1.0
+        onset = rate * 0.001  # within its bin, the stretch's beginning is known to about this many seconds
+        wide = 0.5 + float(np.sqrt(4 * (statistical**2 + clocks**2 + onset**2) + (extra * reach_s) ** 2 + 1))
         estimates.append(Estimate("burst", burst, max(0.0, burst - wide), burst + wide, "requests"))
     return tuple(estimates)
 
@@ -242,10 +258,10 @@ def rate_spread(noise: Noise, rate: float) -> float:
 def _burst(evidence: Evidence, found: Floats, low: int) -> float | None:
     """The burst, if the bucket was full when a stretch began; a span in mid-run begins with no such thing."""
     if len(found) > 2:
-        return float(found[2]) + 0.5
+        return float(found[2]) + LOW_BY
     from_start = not evidence.tried[:low].any()
-    if from_start and found[1] + 0.5 >= SMALLEST_BURST:
-        return float(found[1]) + 0.5
+    if from_start and found[1] + LOW_BY >= SMALLEST_BURST:
+        return float(found[1]) + LOW_BY
     return None
 
 

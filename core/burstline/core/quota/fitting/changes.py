@@ -5,18 +5,21 @@ if the two halves, each with its own best law, are far likelier than the whole w
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from burstline.core.quota.fitting.bucket import calm_by_share
-from burstline.core.quota.fitting.choosing import Verdict, judge_span
+from burstline.core.quota.fitting.choosing import MARGIN, Verdict, judge_span
+from burstline.core.quota.fitting.concurrency import flight_at_ends
 from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
-from burstline.core.quota.fitting.laws import in_span
+from burstline.core.quota.fitting.laws import in_span, likelihood_of
+from burstline.core.quota.quotas import Family
 from burstline.core.quota.series import Floats
 
-SHORTEST_BINS = 50
+SHORTEST_BINS = 10
 DEEPEST = 3
 LEAST_GAIN = 40.0
 LEAST_RELATIVE_GAIN = 0.06
@@ -31,7 +34,8 @@ def verdicts_of(evidence: Evidence, errors: ErrorShare | None) -> list[Verdict]:
     busy = np.flatnonzero(evidence.tried)
     if not len(busy):
         return []
-    return _split(evidence, errors, judge_span(evidence, int(busy[0]), int(busy[-1]) + 1, errors), 0)
+    spans = _split(evidence, errors, judge_span(evidence, int(busy[0]), int(busy[-1]) + 1, errors), 0)
+    return _drains_joined(evidence, spans)
 
 
 def _split(evidence: Evidence, errors: ErrorShare | None, whole: Verdict, depth: int) -> list[Verdict]:
@@ -48,6 +52,27 @@ def _split(evidence: Evidence, errors: ErrorShare | None, whole: Verdict, depth:
     return [one for half in best[1:] for one in _split(evidence, errors, half, depth + 1)]
 
 
+def _drains_joined(evidence: Evidence, spans: list[Verdict]) -> list[Verdict]:
+    """Join a span that no law explains to the next one's cap, where more than the cap was in flight all through.
+
+    A cap that appears or sinks refuses everything until enough calls have ended, which alone looks like an outage.
+    """
+    joined: list[Verdict] = []
+    for span in reversed(spans):
+        after = joined[-1] if joined else None
+        unexplained = span.family in (None, Family.UNKNOWN) and evidence.rejected[span.low : span.high].any()
+        if unexplained and after is not None and after.family is Family.CONCURRENCY and after.law is not None:
+            room = after.law.estimates[0].value - flight_at_ends(evidence, span.low, span.high)
+            likelihood, _ = likelihood_of(evidence, span.low, span.high, room, 0.0)
+            if likelihood > span.likelihood - MARGIN:
+                law = replace(after.law, room=np.concatenate((room, after.law.room)))
+                total = after.likelihood + likelihood
+                joined[-1] = replace(after, low=span.low, law=law, likelihood=total)
+                continue
+        joined.append(span)
+    return joined[::-1]
+
+
 def _cuts(evidence: Evidence, whole: Verdict) -> Iterator[int]:
     low, high = whole.low, whole.high
     chosen = in_span(evidence, low, high)
@@ -60,7 +85,7 @@ def _cuts(evidence: Evidence, whole: Verdict) -> Iterator[int]:
     pressed = np.flatnonzero(~calm_by_share(evidence, low, high))
     if len(pressed) and (whole.law is None or whole.goodness < 0.5):
         cuts |= {low + int(pressed[0]), low + int(pressed[-1]) + 1}
-        gaps = [(b - a, b) for a, b in pairwise(pressed.tolist()) if b - a > SHORTEST_BINS]
+        gaps = [(b - a, b) for a, b in pairwise(pressed.tolist()) if b - a > 50]
         cuts |= {low + start for _, start in sorted(gaps, reverse=True)[:2]}
     yield from (cut for cut in sorted(cuts) if low + SHORTEST_BINS <= cut <= high - SHORTEST_BINS)
 

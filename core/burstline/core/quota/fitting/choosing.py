@@ -2,18 +2,23 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from burstline.core.quota.fitting.bucket import fit_bucket
 from burstline.core.quota.fitting.concurrency import fit_concurrency, fit_scaling
 from burstline.core.quota.fitting.errors import NO_ERRORS, ErrorShare, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Explanation, at_random, likelihood_of
-from burstline.core.quota.fitting.windows import fit_windows
+from burstline.core.quota.fitting.windows import PRIOR, fit_windows
 from burstline.core.quota.quotas import Family
 
 MARGIN = 12.0
 """Log-likelihood by which the best law must beat chance and every law of another family to be named."""
 
 FEWEST_REJECTIONS = 8
+
+LEAST_PASSED = 5
+"""Requests that must pass in the later half of the rejections: where all is refused, an outage explains it as well as most laws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,17 @@ def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -
         if evidence.ambiguous and errors is not None:
             shares.add(errors.ratio)
         likelihood, width = max(likelihood_of(evidence, low, high, law.room, min(share, 0.3)) for share in shares)
-        rated.append(replace(law, likelihood=likelihood, width=width))
+        prior = PRIOR if law.family is Family.WINDOW_COUNTER else 0.0
+        rated.append(replace(law, likelihood=likelihood - prior, width=width))
     return rated
 
 
 def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:
     allowed = set(evidence.families)
-    found: list[Explanation] = []
+    found: list[Explanation] = fit_windows(evidence, low, high) if Family.WINDOW_COUNTER in allowed else []
+    where = np.flatnonzero(evidence.rejected[low:high]) + low
+    if int(evidence.passed[(where[0] + where[-1]) // 2 : where[-1] + 1].sum()) < LEAST_PASSED:
+        return found
     if allowed & {Family.BUCKET, Family.INVOCATION_RATE}:
         buckets = fit_bucket(evidence, low, high, errors if evidence.ambiguous else None)
         found += buckets if Family.BUCKET in allowed else [_as_invocation_rate(law) for law in buckets]
@@ -81,8 +90,6 @@ def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
         found.append(law) if (law := fit_concurrency(evidence, low, high)) else None
     if Family.SCALING_RATE in allowed:
         found.append(law) if (law := fit_scaling(evidence, low, high)) else None
-    if Family.WINDOW_COUNTER in allowed:
-        found += fit_windows(evidence, low, high)
     return found
 
 

@@ -19,6 +19,9 @@ from burstline.core.quota.classify import meaning
 from burstline.core.quota.fitting.evidence import Evidence, Peak
 
 FEWEST_CALM = 50
+QUIET_BINS = 5
+"""A calm bin counts only if so many on either side are calm, too."""
+
 LEAST_SLOW_SHARE = 0.3
 """Share of accepted requests that must be slower than any rejection, or latency says too little."""
 
@@ -60,6 +63,8 @@ def by_latency(totals: Totals, signature: str, peak: Peak, passed_count: int) ->
 
 def by_calm(evidence: Evidence, low: int, high: int, calm: NDArray[np.bool_]) -> ErrorShare | None:
     """Return the share among requests of calm bins (of low..high); None if they are too few."""
+    around = 2 * QUIET_BINS + 1
+    calm = np.convolve(~calm, np.ones(around), "same")[: len(calm)] == 0 if len(calm) >= around else np.zeros_like(calm)
     rejected = int(evidence.rejected[low:high][calm].sum())
     tried = int(evidence.tried[low:high][calm].sum())
     if tried < FEWEST_CALM:

@@ -9,6 +9,7 @@ never lets up; which single answers of an ambiguous signature were errors (their
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from burstline.core.load.plan import Front
 from burstline.core.load.totals import Totals
@@ -18,7 +19,7 @@ from burstline.core.quota.fitting.choosing import Verdict
 from burstline.core.quota.fitting.errors import ErrorShare, best_share, by_calm, by_latency
 from burstline.core.quota.fitting.evidence import Evidence, evidence_of
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats, Ints
+from burstline.core.quota.series import Ints
 
 GAP_S = 1.0
 """Rejections further apart than this, and than a few times their usual distance, are two attributions."""
@@ -133,7 +134,7 @@ def fit(totals: Totals, front: Front) -> FitResult:
     return FitResult(tuple(fits), tuple(bounds), throttled, errors, tuple(dict.fromkeys(notes)))
 
 
-def calm_bins(verdict: Verdict) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def calm_bins(verdict: Verdict) -> NDArray[np.bool_]:
     """Return which bins of a span its law leaves well alone; none without a law."""
     if verdict.law is None:
         return np.full(verdict.high - verdict.low, verdict.family is None)
@@ -147,6 +148,9 @@ def _error_share(evidence: Evidence, verdicts: list[Verdict], by_time: ErrorShar
         rejected, tried = int(evidence.rejected.sum()), int(evidence.tried.sum())
         ratio = rejected / max(1, tried)
         return ErrorShare(ratio, float(np.sqrt(ratio * (1 - ratio) / max(1, tried))))
+    for verdict in verdicts:
+        if by_time is None and verdict.law is not None and verdict.law.errors is not None:
+            return verdict.law.errors
     calm = np.zeros(evidence.count, dtype=bool)
     for verdict in verdicts:
         calm[verdict.low : verdict.high] = calm_bins(verdict)
@@ -164,14 +168,20 @@ def _settled(evidence: Evidence, verdicts: list[Verdict], share: ErrorShare | No
         if share is None:
             settled[part] = rejected
             continue
-        calm = calm_bins(verdict)
-        doubtful = np.where(calm, 0, rejected)
-        odds = share.ratio / max(1e-9, 1 - share.ratio)
-        wrong = min(odds * float(evidence.passed[part][~calm].sum()), float(doubtful.sum()))
-        kept = 1 - wrong / max(1.0, float(doubtful.sum()))
-        rounded = np.round(np.cumsum(doubtful) * kept).astype(np.int64)
-        settled[part] = np.minimum(np.diff(rounded, prepend=0), rejected)
+        settled[part] = _less_errors(rejected, evidence.passed[part], calm_bins(verdict), share.ratio)
     return settled
+
+
+def _less_errors(rejected: Ints, passed: Ints, calm: NDArray[np.bool_], ratio: float) -> Ints:
+    """Take the errors to be expected out of a span's rejections, first where the law refuses nothing."""
+    errors = min(ratio / max(1e-9, 1 - ratio) * float(passed.sum()), float(rejected.sum()))
+    at_rest = float(rejected[calm].sum())
+    kept_calm = max(0.0, 1 - errors / at_rest) if at_rest else 1.0
+    bound = float(rejected[~calm].sum())
+    kept_bound = 1 - max(0.0, errors - at_rest) / bound if bound else 1.0
+    rounded = np.round(np.cumsum(rejected * np.where(calm, kept_calm, kept_bound))).astype(np.int64)
+    kept: Ints = np.minimum(np.diff(rounded, prepend=0), rejected)
+    return kept
 
 
 def _fits(evidence: Evidence, verdict: Verdict, settled: Ints) -> list[Fit]:
@@ -235,9 +245,3 @@ def _notes(evidence: Evidence, verdict: Verdict) -> list[str]:
     if verdict.family is Family.UNKNOWN:
         return [f"{count:,} answers {evidence.signature} are a throttle, but two laws or none explain them."]
     return []
-
-
-def total_rooms(verdicts: list[Verdict]) -> Floats:
-    """Return the rooms of consecutive verdicts, end to end; infinite where there is no law."""
-    pieces = [v.law.room if v.law is not None else np.full(v.high - v.low, np.inf) for v in verdicts]
-    return np.concatenate(pieces) if pieces else np.empty(0)

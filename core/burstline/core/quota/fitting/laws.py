@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.quotas import Family
 from burstline.core.quota.series import Floats, Ints
@@ -47,6 +48,7 @@ class Explanation:
         room: by bin of the span, see the module.
         likelihood: natural logarithm, of the rejections in all bins of the span.
         width: the error of the room that fits best, requests.
+        errors: share of errors among what passed, if the law itself says so.
         sort: which variant of the law, in words; "" if there is one.
     """
 
@@ -56,6 +58,7 @@ class Explanation:
     likelihood: float = 0.0
     width: float = 0.0
     sort: str = ""
+    errors: ErrorShare | None = None
 
 
 def likelihood_of(evidence: Evidence, low: int, high: int, room: Floats, error_ratio: float) -> tuple[float, float]:

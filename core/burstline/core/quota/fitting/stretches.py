@@ -39,7 +39,7 @@ def passage_of(tried: Ints, used: Floats, low: int, high: int) -> Passage:
     return Passage((busy + offset) * BIN_S, before[busy])
 
 
-def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float) -> Anchors:
+def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float, unsure: float) -> Anchors:
     """Find the stretches: a new one begins where, between two rejections, the bucket had time to fill.
 
     Args:
@@ -47,6 +47,7 @@ def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float) -> Anc
         at_s: rejections, seconds, ascending.
         rate: tokens per second.
         slack: requests by which a rest must undercut the lowest level so far: noise does not fill a bucket.
+        unsure: relative error of the rate, which must not look like filling either.
     """
     level = passage.before - rate * passage.at_s
     edges = np.searchsorted(passage.at_s, at_s, side="right").tolist()
@@ -58,8 +59,37 @@ def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float) -> Anc
         if end > start:
             piece = level[start:end]
             least = int(piece.argmin())
-            if piece[least] < lowest - slack:
+            since_s = passage.at_s[start + least] - passage.at_s[at]
+            if piece[least] < lowest - slack - unsure * rate * since_s:
                 lowest, at, number = float(piece[least]), start + least, number + 1
             start = end
         where[index], stretch[index] = at, number
     return Anchors(passage.at_s[where], passage.before[where], stretch)
+
+
+def filled_only(anchors: Anchors, at_s: Floats, level: Floats, rate: float, unsure: float) -> Anchors:
+    """Undo stretches that go on along the line of the one before: there the bucket did not fill.
+
+    Filling loses tokens, so the line of a new stretch lies below the old one's by more than noise.
+
+    Args:
+        anchors: from `anchors_of`.
+        at_s: rejections, seconds.
+        level: tokens used by each.
+        rate: tokens per second.
+        unsure: relative error of the rate.
+    """
+    height = level - rate * at_s
+    where_s, before, stretch = anchors.at_s.copy(), anchors.before.copy(), np.zeros_like(anchors.stretch)
+    masks = [anchors.stretch == old for old in np.unique(anchors.stretch)]
+    middles = [float(np.median(height[mask])) for mask in masks]
+    off = np.concatenate([np.abs(height[mask] - middle) for mask, middle in zip(masks, middles, strict=True)])
+    slack = 1.0 + 3 * float(np.median(off))
+    current, own, number = np.inf, (0.0, 0.0), -1
+    for mask, middle in zip(masks, middles, strict=True):
+        first = int(np.argmax(mask))
+        lost = unsure * rate * float(where_s[first] - own[0])
+        if number < 0 or middle < current - slack - lost:
+            current, own, number = middle, (float(where_s[first]), float(before[first])), number + 1
+        where_s[mask], before[mask], stretch[mask] = own[0], own[1], number
+    return Anchors(where_s, before, stretch)
