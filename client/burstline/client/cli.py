@@ -83,6 +83,7 @@ class LazyGroup(click.Group):
             click.echo(f"burstline: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
+            click.echo("burstline: interrupted", err=True)
             ctx.exit(exits.INTERRUPTED)
         ctx.exit(code or exits.PASSED)
 

@@ -159,6 +159,8 @@ def test_an_account_file_becomes_the_emulators_settings_and_its_mistakes_are_nam
     assert (settings.round_trip_s, settings.noise_ratio) == (0.004, 0.01)
     assert settings.slow_modes["f"].duration.p99_s == 1.0
     assert load_practice(file, host="127.0.0.1", port=0, front="alb")[1].front is Front.ALB
+    file.write_text("apigateway: {stages: {only: {rate: 1, burst: 1}}}\n")
+    assert load_practice(file, host="127.0.0.1", port=0, front=None)[1].stage == "only"
     file.write_text("lambda: {concurency: 1}\nemulator: {frnt: x, seed: -1}\n")
     with pytest.raises(UsageError) as caught:
         load_practice(file, host="127.0.0.1", port=0, front=None)
