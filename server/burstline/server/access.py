@@ -14,6 +14,7 @@ NEEDED = {
     "/burstline.v1.DataService/Upload": Role.RUNNER,
     "/burstline.v1.DataService/Download": Role.RUNNER,
     "/burstline.v1.WorkerService/Attach": Role.RUNNER,
+    "/burstline.v1.QuotaService/RequestIncrease": Role.ADMIN,
 }
 """Methods that need more than a viewer. Every other burstline method needs a viewer; health and reflection nothing."""
 

@@ -17,6 +17,7 @@ from burstline.server.clock import SystemClock
 from burstline.server.data_service import DataService
 from burstline.server.errors import CannotStart, RichErrors
 from burstline.server.http import serve_http
+from burstline.server.quota_service import QuotaService
 from burstline.server.roster import Roster
 from burstline.server.run_service import RunService
 from burstline.server.runs import Runs, make_server_id
@@ -25,7 +26,14 @@ from burstline.server.settling import Judge
 from burstline.server.store import Store
 from burstline.server.surroundings import Surroundings
 from burstline.server.worker_service import WorkerService
-from burstline.v1 import run_service_pb2, run_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
+from burstline.v1 import (
+    quota_service_pb2,
+    quota_service_pb2_grpc,
+    run_service_pb2,
+    run_service_pb2_grpc,
+    worker_service_pb2,
+    worker_service_pb2_grpc,
+)
 
 log = logging.getLogger(__name__)
 MESSAGE_LIMIT_BYTES = 1024 * 1024
@@ -42,6 +50,7 @@ OPTIONS = (
 SERVICES = (
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name,
     run_service_pb2.DESCRIPTOR.services_by_name["DataService"].full_name,
+    quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"].full_name,
     worker_service_pb2.DESCRIPTOR.services_by_name["WorkerService"].full_name,
 )
 
@@ -102,9 +111,11 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
 async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningServer]:
     settings, store, clock, roster, version = around.settings, around.store, around.clock, around.roster, around.version
     workers = WorkerService(runs, roster, clock, settings, version)
+    quotas = QuotaService(store, clock, settings)
     server = grpc.aio.server(interceptors=[RichErrors(), TokenAuth(settings.tokens)], options=OPTIONS)
     run_service_pb2_grpc.add_RunServiceServicer_to_server(RunService(runs, store, clock, settings), server)
     run_service_pb2_grpc.add_DataServiceServicer_to_server(DataService(store, clock), server)
+    quota_service_pb2_grpc.add_QuotaServiceServicer_to_server(quotas, server)
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
@@ -123,6 +134,7 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
             await healthy.enter_graceful_shutdown()
             workers.close()
             await server.stop(0.5)
+            await asyncio.to_thread(quotas.close)
 
 
 def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:

@@ -1,6 +1,18 @@
 """The tables of the store. Migrations make them; a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -85,3 +97,27 @@ file_pieces = Table(
 )
 """Their content, in pieces of at most 512 KiB counted from 0. Kept in the database so that there is one thing to back
 up, and several servers on one PostgreSQL see the same files."""
+
+increase_requests = Table(
+    "increase_requests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("run", String(40), nullable=False),
+    Column("quota", String(100), nullable=False),
+    Column("display_name", String(300), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("account_last4", String(4), nullable=False, default=""),
+    Column("current_value", Float, nullable=False),
+    Column("desired_value", Float, nullable=False),
+    Column("derivation", Text, nullable=False, default=""),
+    Column("justification", Text, nullable=False, default=""),
+    Column("state", String(20), nullable=False),
+    Column("aws_request_id", String(100), nullable=False, default=""),
+    Column("case_id", String(100), nullable=False, default=""),
+    Column("explanation", Text, nullable=False, default=""),
+    Column("create_nanos", BigInteger, nullable=False),
+    Column("update_nanos", BigInteger, nullable=False),
+    Column("value_after", Float, nullable=True),
+    Index("increase_requests_create_nanos", "create_nanos", "id"),
+)
+"""Requests made to AWS for more of a quota. A row is there before AWS is asked, so that none is forgotten."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
+from burstline.server.aws.settings import AwsSettings
+
 
 class Role(IntEnum):
     """What a token may do; each role may do what the ones below it may."""
@@ -54,6 +56,8 @@ class ServerSettings:
         start_delay_s: from `Start` to T0, seconds, > 0.
         watch_every_s: between two updates of WatchRun, seconds, > 0.
         stop_wait_s: how long StopRun waits for the workers' word, seconds, > 0.
+        aws: whether and as whom AWS is asked.
+        aws_wait_s: how long a run waits for CloudWatch before it is judged, seconds, >= 0; 0 looks once.
         series_kept_s: how long after its end a run keeps its metrics slot, seconds, >= 0.
     """
 
@@ -74,4 +78,6 @@ class ServerSettings:
     start_delay_s: float = 1.0
     watch_every_s: float = 0.5
     stop_wait_s: float = 1.0
+    aws: AwsSettings = field(default_factory=AwsSettings)
+    aws_wait_s: float = 0.0
     series_kept_s: float = 300.0

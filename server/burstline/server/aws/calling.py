@@ -83,6 +83,16 @@ class Aws:
 
         return await self._limited(service, operation, work)
 
+    async def call_once(self, service: str, operation: str, **given: Any) -> Answer:
+        """Call an operation with a single attempt, for what must not be asked twice; otherwise as `call`."""
+
+        def work() -> Answer:
+            client = self._clients.client(service, retries=False)
+            answer: Answer = _plain(getattr(client, _method(client, operation))(**given))
+            return answer
+
+        return await self._limited(service, operation, work)
+
     def forget(self) -> None:
         """Forget what was read: a new run reads anew."""
         self._known.clear()

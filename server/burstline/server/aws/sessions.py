@@ -4,11 +4,6 @@ import logging
 import threading
 from typing import Any
 
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-
 from burstline.server.aws.settings import AwsSettings
 
 MOST_CONNECTIONS = 10
@@ -31,18 +26,22 @@ class Clients:
         self._session: Any = None
         self._lock = threading.Lock()
 
-    def client(self, service: str) -> Any:
-        """Return the client of a service; raises botocore's exceptions."""
+    def client(self, service: str, *, retries: bool = True) -> Any:
+        """Return the client of a service; raises botocore's exceptions. Without `retries` each call is made once."""
+        key = service if retries else f"{service} once"
         # boto3 sessions are not thread-safe while they make clients; the clients are.
         with self._lock:
-            if service not in self._clients:
+            if key not in self._clients:
                 quiet_botocore()
                 if self._session is None:
                     self._session = _session(self._settings)
-                self._clients[service] = self._session.client(
-                    service, endpoint_url=self._settings.endpoint_url or None, config=_config(self._settings)
+                attempts = self._settings.attempts if retries else 1
+                self._clients[key] = self._session.client(
+                    service,
+                    endpoint_url=self._settings.endpoint_url or None,
+                    config=_config(self._settings, attempts),
                 )
-            return self._clients[service]
+            return self._clients[key]
 
     def region(self) -> str:
         """Return the region that calls go to; "" if none is set anywhere."""
@@ -59,17 +58,24 @@ class Clients:
             self._clients.clear()
 
 
-def _config(settings: AwsSettings) -> Config:
+def _config(settings: AwsSettings, attempts: int) -> Any:
+    # Late, here and below: boto3 takes longer to import than the rest of the server to start.
+    from botocore.config import Config
+
     return Config(
         connect_timeout=settings.timeout_s,
         read_timeout=settings.timeout_s,
-        retries={"mode": "standard", "total_max_attempts": settings.attempts},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=MOST_CONNECTIONS,
         user_agent_extra="burstline",
     )
 
 
 def _session(settings: AwsSettings) -> Any:
+    import boto3
+    import botocore.session
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
     given = {"profile_name": settings.profile or None, "region_name": settings.region or None}
     session = boto3.Session(**given)
     if not settings.role_arn:
