@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             who = pwd.getpwnam("postgres")
         except KeyError:
             pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
-        folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/burstline-pg.XXXXXX"], text=True).strip())
+        folder = Path(tempfile.mkdtemp(prefix="burstline-"))  # pytest's own folders are closed to other users
         os.chown(folder, who.pw_uid, who.pw_gid)
         user, prefix = "postgres", ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
     with socket.socket() as free:
