@@ -21,6 +21,10 @@ COMMANDS = {
     "watch": "Follow a run.",
     "stop": "Stop a run.",
     "workers": "List a server's workers.",
+    "quotas": "Read the account's quotas from AWS, with their use and headroom.",
+    "request-increase": "Ask AWS for more of a quota, as a run's report advises.",
+    "increases": "List such requests and where they stand.",
+    "iam-policy": "Print the least IAM policy for a plan.",
 }
 """Name and one line of help, so that `--help` imports none of them."""
 
@@ -48,7 +52,8 @@ class LazyGroup(click.Group):
         """Return a subcommand, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"burstline.client.commands.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"burstline.client.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

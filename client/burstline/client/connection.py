@@ -13,9 +13,11 @@ import grpc.aio
 
 from burstline.client.errors import ServerFailed, UsageError, from_rpc
 from burstline.client.spelling.files import PlanFile
+from burstline.v1 import quota_service_pb2 as quotas
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as runs
 from burstline.v1 import worker_service_pb2 as workers
+from burstline.v1.quota_service_pb2_grpc import QuotaServiceStub
 from burstline.v1.run_service_pb2_grpc import DataServiceStub, RunServiceStub
 from burstline.v1.worker_service_pb2_grpc import WorkerServiceStub
 
@@ -23,6 +25,9 @@ CHUNK_BYTES = 512 * 1024
 """Pieces of an upload (run_service.proto)."""
 
 CALL_TIMEOUT_S = 20.0
+AWS_TIMEOUT_S = 120.0
+"""Calls behind which the server asks AWS, at the rates that its APIs allow."""
+
 UPLOAD_TIMEOUT_S = 300.0
 RETRY_AFTER_S = (0.1, 0.3, 0.6)
 """Waits between the attempts of a call that met UNAVAILABLE."""
@@ -66,6 +71,7 @@ class Connection:
         self._runs: Any = RunServiceStub(channel)  # the generated stub's types are of the sync API
         self._data: Any = DataServiceStub(channel)
         self._workers: Any = WorkerServiceStub(channel)
+        self._quotas: Any = QuotaServiceStub(channel)
 
     async def create_run(self, run: v1.Run, *, validate_only: bool = False) -> v1.Run:
         """Start a run, once, however often the call has to be repeated."""
@@ -93,6 +99,37 @@ class Connection:
         """Return the attached workers."""
         result: workers.ListWorkersResponse = await self._call(self._workers.ListWorkers, workers.ListWorkersRequest())
         return result.workers
+
+    async def list_quotas(self, plan: v1.Plan | None, region: str) -> list[quotas.ListQuotasResponse]:
+        """Return all pages of the account's quotas, at least one; with a plan, its functions' and API's settings."""
+        pages: list[quotas.ListQuotasResponse] = []
+        token = ""
+        while not pages or token:
+            request = quotas.ListQuotasRequest(plan=plan, region=region, page_token=token)
+            page: quotas.ListQuotasResponse = await self._call(
+                self._quotas.ListQuotas, request, timeout_s=AWS_TIMEOUT_S
+            )
+            pages.append(page)
+            token = page.next_page_token
+        return pages
+
+    async def request_increase(self, run: str, **asked: Any) -> quotas.IncreaseRequest:
+        """Show or send a request for more of a quota; never repeated. `asked` are fields of the message."""
+        try:
+            result: quotas.IncreaseRequest = await self._quotas.RequestIncrease(
+                quotas.RequestIncreaseRequest(run=run, **asked), timeout=AWS_TIMEOUT_S, metadata=self._metadata
+            )
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._server) from error
+        return result
+
+    async def list_increases(self, page_size: int) -> Sequence[quotas.IncreaseRequest]:
+        """Return a page of requests for more of a quota, newest first."""
+        request = quotas.ListIncreaseRequestsRequest(page_size=page_size)
+        result: quotas.ListIncreaseRequestsResponse = await self._call(
+            self._quotas.ListIncreaseRequests, request, timeout_s=AWS_TIMEOUT_S
+        )
+        return result.increase_requests
 
     async def get_report(self, name: str) -> bytes:
         """Return a run's report, UTF-8 JSON."""

@@ -9,23 +9,35 @@ from burstline.client.children import Children
 from burstline.client.connection import Access
 from burstline.client.errors import ClientError
 from burstline.server.app import running
+from burstline.server.aws.settings import AwsSettings
 from burstline.server.errors import CannotStart
 from burstline.server.settings import ServerSettings
 
 
 @asynccontextmanager
-async def embedded_server(store: str, *, allow: tuple[str, ...] = (), http: str = "") -> AsyncIterator[Access]:
+async def embedded_server(
+    store: str,
+    *,
+    allow: tuple[str, ...] = (),
+    http: str = "",
+    aws: AwsSettings | None = None,
+    aws_wait_s: float = 0.0,
+) -> AsyncIterator[Access]:
     """Run a server on a free port of this machine for the length of the block.
 
     Args:
         store: SQLAlchemy URL.
         allow: hosts that plans may target besides loopback.
         http: host:port of its HTTP pages; "" leaves them out.
+        aws: whether and as whom AWS is asked; None is as boto3 finds it.
+        aws_wait_s: how long a run waits for CloudWatch, seconds.
 
     Raises:
         ClientError: it cannot start; says why and what to do.
     """
-    settings = ServerSettings(listen="127.0.0.1:0", http=http, store=store, allow=allow)
+    settings = ServerSettings(
+        listen="127.0.0.1:0", http=http, store=store, allow=allow, aws=aws or AwsSettings(), aws_wait_s=aws_wait_s
+    )
     async with contextlib.AsyncExitStack() as stack:
         try:
             await settle_abandoned(store)

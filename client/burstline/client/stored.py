@@ -2,19 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from burstline.client.connection import Access, Connection, connect
 from burstline.client.paths import local_store
 
+if TYPE_CHECKING:
+    from burstline.server.aws.settings import AwsSettings
+
 
 @asynccontextmanager
-async def looking(access: Access | None) -> AsyncIterator[Connection]:
-    """Give a connection to a server; None is the store of embedded runs on this machine."""
+async def looking(access: Access | None, aws: "AwsSettings | None" = None) -> AsyncIterator[Connection]:
+    """Give a connection to a server; None is the store of embedded runs on this machine, and `aws` whom it asks."""
     if access is not None:
         async with connect(access) as connection:
             yield connection
         return
     from burstline.client.embedded import embedded_server
 
-    async with embedded_server(local_store()) as local, connect(local) as connection:
+    async with embedded_server(local_store(), aws=aws) as local, connect(local) as connection:
         yield connection
