@@ -39,6 +39,9 @@ half a request lies between the instant the bucket was last full and the request
 SMALLEST_BURST = 3.0
 """Requests; what is smaller cannot be told from a bucket that was empty at the start."""
 
+GAINS = (0.15, 0.4, 0.85)
+"""How much of a bin's surprise is taken for lasting, where exceptions add up: more, the less jitter there is."""
+
 LEAST_PASSED = 5
 """Requests that must pass amid the rejections: where all is refused, an outage explains it as well as any bucket."""
 
@@ -91,9 +94,8 @@ def fit_bucket(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     exact = _fit(evidence, used, chosen, low, high)
     if exact is None or exact.found[0] * exact.noise.span_s < LEAST_PASSED:
         return []
-    explanations = [Explanation(Family.BUCKET, _estimates(evidence, exact, low, 0.0), exact.room)]
-    noisy = _fit_noisy(evidence, exact, chosen, low, high, errors)
-    return explanations if noisy is None else [*explanations, noisy]
+    plain = Explanation(Family.BUCKET, _estimates(evidence, exact, low, 0.0), exact.room)
+    return [plain, *_fit_noisy(evidence, exact, chosen, low, high, errors)]
 
 
 def _fit(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, high: int) -> _Line | None:
@@ -128,15 +130,15 @@ def _fit(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, 
 
 def _fit_noisy(
     evidence: Evidence, exact: _Line, chosen: NDArray[np.bool_], low: int, high: int, errors: ErrorShare | None
-) -> Explanation | None:
-    """Return the bucket that errs, or whose rejections errors hide among; None if nothing speaks for it."""
+) -> list[Explanation]:
+    """Return the bucket that errs, or whose rejections errors hide among; nothing if nothing speaks for it."""
     bins = evidence.points.bins
     calm = calm_by_share(evidence, low, high)
     line = _fit(evidence, evidence.passed.astype(np.float64), chosen & ~_at(calm, bins, low, high), low, high) or exact
     for _ in range(4):
         wrong = _wrong(evidence, line, calm, low, high, errors)
-        if wrong.ratio < 0.002:
-            return None
+        if wrong.ratio < 0.0003:
+            return []
         lenient = 0.0 if evidence.ambiguous else wrong.ratio
         used = evidence.passed.astype(np.float64)
         tried = evidence.tried[low:high]
@@ -145,19 +147,17 @@ def _fit_noisy(
         used[low:high] = np.where(calm, tried, bound)
         refitted = _fit(evidence, used, chosen & ~_at(calm, bins, low, high), low, high)
         if refitted is None or refitted.found[0] * refitted.noise.span_s < LEAST_PASSED:
-            return None
+            return []
         line = refitted
         calm = line.room > CALM_ROOM * (1 + 2 * line.scatter)
     tried_per_s = float(evidence.tried[low:high][~calm].sum() / max(1, (~calm).sum()) / BIN_S)
     bias = abs(tried_per_s * (0 if evidence.ambiguous else 1) - float(line.found[0]) * (1 if evidence.ambiguous else 2))
     extra = 2 * wrong.deviation * bias / (1 - wrong.ratio)
-    return Explanation(
-        Family.BUCKET,
-        _estimates(evidence, line, low, extra),
-        _drifting(line.room, calm),
-        sort="with random exceptions",
-        errors=wrong if evidence.ambiguous else None,
-    )
+    estimates = _estimates(evidence, line, low, extra)
+    return [
+        Explanation(Family.BUCKET, estimates, _drifting(line.room, calm, gain), sort="with exceptions", errors=wrong)
+        for gain in GAINS
+    ]
 
 
 def _wrong(
@@ -198,13 +198,13 @@ def _at(mask: NDArray[np.bool_], bins: NDArray[np.int64], low: int, high: int) -
     return found
 
 
-def _drifting(room: Floats, calm: NDArray[np.bool_]) -> Floats:
+def _drifting(room: Floats, calm: NDArray[np.bool_], gain: float) -> Floats:
     """Room as it looks from the last few bins without room: random exceptions add up and are not forgotten."""
     drift, level = np.zeros_like(room), 0.0
     for index, (own, resting) in enumerate(zip(room.tolist(), calm.tolist(), strict=True)):
         drift[index] = level
         if not resting:
-            level += 0.3 * (own - level)
+            level += gain * (own - level)
     return np.where(calm, room, room - drift)
 
 
@@ -275,4 +275,5 @@ def _room(total: Floats, low: int, high: int, found: Floats, anchors: Anchors, a
     follows = np.where(begun, follows, np.maximum(follows - 1, 0))
     level = np.where(anchors.stretch[follows] > 0, found[-1], found[1])
     room: Floats = anchors.before[follows] + level + found[0] * (ends_s - anchors.at_s[follows]) - before
-    return room
+    # Before the first stretch the bucket was about full.
+    return np.where(ends_s < anchors.at_s[follows], np.maximum(room, level), room)

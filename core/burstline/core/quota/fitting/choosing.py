@@ -53,7 +53,7 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     without = None if evidence.ambiguous else Family.UNKNOWN
     if count < FEWEST_REJECTIONS:
         return Verdict(low, high, without, None, chance)
-    laws = sorted(_rated(evidence, low, high, errors), key=lambda law: law.likelihood, reverse=True)
+    laws = sorted(_plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True)
     if not laws or laws[0].likelihood < chance + MARGIN:
         return Verdict(low, high, without, None, chance)
     best = laws[0]
@@ -69,12 +69,24 @@ def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -
     for law in _candidates(evidence, low, high, errors):
         calm = law.room > 3 + 3 * law.width
         shares = {0.0, (by_calm(evidence, low, high, calm) or NO_ERRORS).ratio}
-        if evidence.ambiguous and errors is not None:
-            shares.add(errors.ratio)
+        shares |= {one.ratio for one in (errors if evidence.ambiguous else None, law.errors) if one is not None}
         likelihood, width = max(likelihood_of(evidence, low, high, law.room, min(share, 0.3)) for share in shares)
         prior = PRIOR if law.family is Family.WINDOW_COUNTER else 0.0
         rated.append(replace(law, likelihood=likelihood - prior, width=width))
     return rated
+
+
+def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> list[Explanation]:
+    """Leave out counters whose period is the time that work takes, if a cap explains the rejections, too."""
+    capped = any(law.family is Family.CONCURRENCY and law.likelihood > chance + MARGIN for law in laws)
+    if not capped:
+        return laws
+    slack_s = 0.03 + 0.03 * evidence.work_s
+    return [
+        law
+        for law in laws
+        if law.family is not Family.WINDOW_COUNTER or abs(law.estimates[1].value - evidence.work_s) > slack_s
+    ]
 
 
 def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:

@@ -66,6 +66,7 @@ class Evidence:
             and leaves `peak.median_s` later, so that it cancels, while an error stays as long as its work takes.
         inside_done: the same by completion time.
         peak: of the rejections' latency.
+        work_s: how long accepted requests take beyond that, at the median, seconds.
         clock_error_s: half-width of the workers' clock errors.
         segment_count: workers with rejections.
         points: the rejections' places.
@@ -80,6 +81,7 @@ class Evidence:
     inside_sent: Ints
     inside_done: Ints
     peak: Peak
+    work_s: float
     clock_error_s: float
     segment_count: int
     points: Points
@@ -96,6 +98,7 @@ def evidence_of(totals: Totals, front: Front) -> list[Evidence]:
     names = [name for name in signatures(front) if meaning(name).rejects and series.sum_of({name}).any()]
     reached = series.sent - series.sum_of(NEVER_ARRIVED)
     pure = {name for name in names if meaning(name).outcome is Outcome.THROTTLED}
+    work_s = _work(totals)
     found = []
     for name in names:
         outer = {other for other in names if _rank(other) < _rank(name)}
@@ -116,6 +119,7 @@ def evidence_of(totals: Totals, front: Front) -> list[Evidence]:
                 inside_sent,
                 inside_done,
                 peak,
+                max(0.0, work_s - peak.median_s),
                 totals.clock_error_s,
                 max(1, sum(1 for marks in totals.marks.values() if marks)),
                 points,
@@ -135,6 +139,14 @@ def _rank(signature: str) -> int:
 def _inside(series: Series, pure: set[str], reached: Ints) -> tuple[Ints, Ints]:
     left = {name for name in series.completions if name not in pure and name not in NEVER_ARRIVED}
     return reached - series.sum_of(pure), series.completed(left)
+
+
+def _work(totals: Totals) -> float:
+    merged = Histogram()
+    for key, latency in totals.latencies.items():
+        if meaning(key.signature).outcome in (Outcome.OK, Outcome.FAILED):
+            merged.merge(latency.sent)
+    return merged.quantile(0.5) or 0.0
 
 
 def _peak(totals: Totals, signature: str) -> Peak:

@@ -30,6 +30,8 @@ COARSE_RATIO = 1.015
 """Periods are tried in steps of this ratio first, then bin by bin around the best of them."""
 
 MOST_BEST = 5
+QUIET_BINS = 20
+"""Bins without a refusal between two episodes."""
 
 PRIOR = 20.0
 """Taken off a counter's log-likelihood: hundreds of periods were tried to find it, and laws with less freedom come
@@ -97,10 +99,10 @@ def fit_windows(evidence: Evidence, low: int, high: int) -> list[Explanation]:
         ("two periods, refused ones count", counts.two_periods),
         ("fixed periods", counts.fixed),
     ]
-    return [law for name, counter in sorts for law in _best(counts, counter, name, longest)]
+    return [law for name, counter in sorts for law in _best(counts, counter, name, longest, evidence.ambiguous)]
 
 
-def _best(counts: _Counts, counter: Counter, name: str, longest: int) -> Iterator[Explanation]:
+def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous: bool) -> Iterator[Explanation]:
     steps = int(np.log(longest / (SHORTEST_S * BINS_PER_S)) / np.log(COARSE_RATIO)) + 1
     grid = np.unique(np.round(SHORTEST_S * BINS_PER_S * COARSE_RATIO ** np.arange(steps)).astype(np.int64)).tolist()
     rough = [_error(counts, *counter(period))[0] for period in grid]
@@ -119,6 +121,8 @@ def _best(counts: _Counts, counter: Counter, name: str, longest: int) -> Iterato
         return
     as_good = [period for period, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
     counted, refused_count = counter(best)
+    if ambiguous and _episodes(counts, counted, count, refused_count) < 2:
+        return
     room = counts.rejected - (counted - count) if refused_count else count - counted
     wide = 1.0 + 0.01 * count
     period_s = float(np.median(as_good)) * BIN_S
@@ -128,6 +132,13 @@ def _best(counts: _Counts, counter: Counter, name: str, longest: int) -> Iterato
         Estimate("period", period_s, low_s, high_s, "s"),
     )
     yield Explanation(Family.WINDOW_COUNTER, estimates, room, sort=name)
+
+
+def _episodes(counts: _Counts, counted: Floats, limit: float, refused_count: bool) -> int:
+    """How often the counter came to refuse; once is an outage as well."""
+    refuses = counted > limit if refused_count else (counted >= limit) & (counts.rejected > 0)
+    at = np.flatnonzero(refuses)
+    return 1 + int(np.count_nonzero(np.diff(at) > QUIET_BINS)) if len(at) else 0
 
 
 def _error(counts: _Counts, counted: Floats, refused_count: bool) -> tuple[float, float]:
