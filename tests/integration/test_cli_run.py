@@ -61,6 +61,15 @@ class Shell:
         out, err = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def run_calmly(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a plan, up to three times: on a machine busy with other things the verdict is generator_limited, 4."""
+        ended = self.run(*arguments)
+        for _ in range(2):
+            if ended.returncode != 4:
+                break
+            ended = self.run(*arguments)
+        return ended
+
     def listening(self, *arguments: str) -> str:
         """Start something that listens and return the address in its first line."""
         process = self.start(*arguments)
@@ -99,11 +108,11 @@ def counts(target: str) -> dict[str, Any]:
 
 
 def test_a_run_below_every_quota_passes_and_is_kept(shell: Shell, target: str) -> None:
-    ended = shell.run("run", "plan.yaml", "--target", target, "--json", "r.json", "--junit", "r.xml")
+    ended = shell.run_calmly("run", "plan.yaml", "--target", target, "--json", "r.json", "--junit", "r.xml")
     assert ended.returncode == 0, ended.stderr
     assert "PASSED" in ended.stdout
     report = json.loads((shell.folder / "r.json").read_text())
-    assert report["ledger"]["sent_on_wire"] == counts(target)["received"] == 100
+    assert report["ledger"]["sent_on_wire"] == counts(target)["by_run"][report["run"]["id"]] == 100
     suite = ElementTree.parse(shell.folder / "r.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
 
@@ -118,28 +127,27 @@ def test_a_run_below_every_quota_passes_and_is_kept(shell: Shell, target: str) -
 
 
 def test_a_run_over_a_quota_ends_with_3_and_quiet_prints_the_verdict_alone(shell: Shell, target: str) -> None:
-    ended = shell.run(
-        "run", "plan.yaml", "--account", "account.yaml", "--target", target, "--quiet",
-        "--set", "load.0.bursts.size=200", "--set", "load.0.bursts.every=1s", "--set", "load.0.bursts.width=50ms",
-    )  # fmt: skip
+    options = ["--account", "account.yaml", "--target", target, "--set", "load.0.rate=200"]
+    ended = shell.run_calmly("run", "plan.yaml", *options, "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "quota_bound\n", "")
     assert counts(target)["throttled"] > 100
 
 
 def test_a_failed_threshold_ends_with_99(shell: Shell, target: str) -> None:
-    ended = shell.run("run", "plan.yaml", "--target", target, "--quiet", "--set", 'thresholds=["latency p50 < 1us"]')
+    options = ["--set", 'thresholds=["latency p50 < 1us"]', "--set", "load.0.for=1s"]
+    ended = shell.run_calmly("run", "plan.yaml", "--target", target, "--quiet", *options)
     assert (ended.returncode, ended.stdout) == (99, "threshold_failed\n")
 
 
-def test_ctrl_c_stops_the_run_and_reports_what_was_sent(shell: Shell, target: str) -> None:
+def test_sigterm_stops_the_run_and_reports_what_was_sent(shell: Shell, target: str) -> None:
     run = shell.start("run", "plan.yaml", "--target", target, "--set", "load.0.for=60s", "--json", "r.json")
     assert run.stderr is not None
     for line in run.stderr:
         if "phase 1" in line:
             break
-    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGTERM)
     out, _ = run.communicate(timeout=15)
-    assert run.returncode == 130
+    assert run.returncode == 143
     assert "Requests" in out
     ledger = json.loads((shell.folder / "r.json").read_text())["ledger"]
     assert ledger["sent_on_wire"] == counts(target)["received"]
@@ -209,11 +217,11 @@ def test_serve_work_run_watch_stop_and_show_in_terminals_of_their_own(shell: She
     end_s = time.monotonic() + 20
     while shell.run("workers", "--server", server).stdout.count("0.1.0") < 2:
         assert time.monotonic() < end_s
-    passed = shell.run("run", "plan.yaml", "--server", server, "--target", target, "--json", "r.json")
+    passed = shell.run_calmly("run", "plan.yaml", "--server", server, "--target", target, "--json", "r.json")
     assert passed.returncode == 0, passed.stderr
     report = json.loads((shell.folder / "r.json").read_text())
     assert len(report["workers"]) == 2
-    assert report["ledger"]["sent_on_wire"] == counts(target)["received"] == 100
+    assert report["ledger"]["sent_on_wire"] == counts(target)["by_run"][report["run"]["id"]] == 100
 
     long = shell.start("run", "plan.yaml", "--server", server, "--target", target, "--set", "load.0.for=60s")
     assert long.stderr is not None
