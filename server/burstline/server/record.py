@@ -8,6 +8,7 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
+from burstline.core.quota.evidence import AwsEvidence
 from burstline.core.quota.quotas import Account
 
 
@@ -87,6 +88,7 @@ class RunRecord:
         notes: sentences for the user.
         version: burstline's version.
         target_lateness_p99_s: how late the target itself was, as an emulator exports it, seconds; None for others.
+        aws: what AWS said about it; None if it was not asked.
     """
 
     id: str
@@ -110,3 +112,4 @@ class RunRecord:
     notes: Sequence[str] = ()
     version: str = ""
     target_lateness_p99_s: float | None = None
+    aws: AwsEvidence | None = None

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from burstline.core.quota.advice import advise
 from burstline.core.quota.bindings import Binding, bindings_of
+from burstline.core.quota.confirming import confirmed_bindings, confirmed_findings, decisions
 from burstline.core.quota.cost import Cost, cost_of
 from burstline.core.quota.demand import demand_of
 from burstline.core.quota.findings import Finding, findings_of
@@ -48,9 +49,10 @@ def weigh(record: RunRecord) -> Judgement:
     """Settle, attribute and advise: everything that goes into the report."""
     plan, totals, account = record.plan, record.totals, _with_region(record)
     series = series_of(totals)
-    settlement = settle(plan, account, totals, series)
+    watch = record.aws.watch if record.aws is not None else None
+    settlement = settle(plan, account, totals, series, decisions(plan, account, watch, series))
     floor = floor_of(totals, settlement.explained)
-    bindings = bindings_of(plan, account, series, settlement, floor)
+    bindings = confirmed_bindings(bindings_of(plan, account, series, settlement, floor), plan, account, watch)
     spans = limited_spans(totals, series)
     limited = _is_limited(record, spans, bindings)
     demand = demand_of(plan, account, record.schedule, totals, series, floor)
@@ -72,11 +74,17 @@ def weigh(record: RunRecord) -> Judgement:
         in_flight(series, floor.value_s),
         spans,
         bindings,
-        findings_of(plan, account, series, floor),
+        confirmed_findings(findings_of(plan, account, series, floor), account, watch),
         advise(plan, account, demand) if advised else (),
         thresholds,
         cost_of(plan, account, demand, record.ledger.sent, admitted),
-        (*record.notes, *_own_notes(record, spans, limited), *settlement.notes, *demand.notes),
+        (
+            *record.notes,
+            *(record.aws.notes if record.aws else ()),
+            *_own_notes(record, spans, limited),
+            *settlement.notes,
+            *demand.notes,
+        ),
     )
 
 

@@ -41,6 +41,10 @@ OVER_THE_TOP = 0.01
 """Share of bins in which the estimate may lie above a plateau that is still called a cap."""
 
 
+Decided = tuple[Family, Ints, str]
+"""What CloudWatch says of an ambiguous signature: the law, throttled answers by bin of their send time, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """The final account of every answer.
@@ -89,8 +93,10 @@ class _Hypothesis:
     text: str
 
 
-def settle(plan: Plan, account: Account, totals: Totals, series: Series) -> Settlement:
-    """Settle every answer of a run; see the module for how."""
+def settle(
+    plan: Plan, account: Account, totals: Totals, series: Series, decided: Mapping[str, Decided] | None = None
+) -> Settlement:
+    """Settle every answer of a run; see the module for how. What CloudWatch `decided` is not guessed at."""
     throttled: dict[str, Ints] = {}
     explained: dict[str, tuple[Family, str]] = {}
     notes: list[str] = []
@@ -99,6 +105,12 @@ def settle(plan: Plan, account: Account, totals: Totals, series: Series) -> Sett
         outcome = meaning(signature).outcome
         if outcome is Outcome.THROTTLED:
             throttled[signature] = seen
+        elif outcome is Outcome.UNSETTLED and signature in (decided or {}):
+            family, bins, text = (decided or {})[signature]
+            notes.append(text)
+            if bins.any():
+                throttled[signature] = bins
+                explained[signature] = (family, text)
         elif outcome is Outcome.UNSETTLED:
             found = _explain(plan, account, totals, series, signature)
             if found is None:
