@@ -16,6 +16,7 @@ from burstline.core.load.window import Drop
 from burstline.core.quota.bindings import Binding
 from burstline.core.quota.inflight import merged
 from burstline.core.quota.proposals import Advice
+from burstline.server.aws_reporting import aws_document
 from burstline.server.columns import columns_of
 from burstline.server.record import RunRecord
 from burstline.server.sentences import summary
@@ -57,6 +58,7 @@ def document(record: RunRecord, judgement: Judgement) -> dict[str, Any]:
         "series": {"step_s": 1, "columns": columns_of(record.totals, judgement)},
         "preflight": [plain(answer) for answer in record.preflight],
         "workers": [plain(worker) for worker in record.workers],
+        "aws": aws_document(record.aws),
         "plan": plan_document(record.plan),
     }
 
