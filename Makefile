@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint unit protos lock clean help
+.PHONY: benchmark-fit demo test check lint unit protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,9 @@ unit: $(READY)   ## the tests
 
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py
+
+benchmark-fit: $(READY)   ## the fit on fresh hidden accounts: truth, estimate, interval
+	@$(BIN)/python benchmarks/fit.py --count 150 --extra 25
 
 lock:            ## requirements.lock from pyproject.toml (needs uv)
 	uv export --quiet --no-emit-project --all-groups --no-annotate --no-header -o requirements.lock

@@ -146,7 +146,9 @@ def _shared(
     own = max(2, round(in_flight * weights[0] / sum(weights) * float(random.uniform(0.6, 1.4))))
     kept = max(1, round(in_flight * 0.1))
     functions["a"] = Function("a", reserved=own, duration=service, init_s=init_s, timeout_s=60.0)
-    functions["b"] = Function("b", provisioned=kept, duration=service, init_s=init_s, timeout_s=60.0, other_rate_per_s=20)
+    functions["b"] = Function(
+        "b", provisioned=kept, duration=service, init_s=init_s, timeout_s=60.0, other_rate_per_s=20
+    )
     concurrency = own + max(5, round(in_flight * float(random.uniform(0.6, 1.4))))
     account = Account(gateway=WIDE, concurrency=concurrency, functions=functions)
     return account, tuple(Call(name, "prod") for name in names), weights

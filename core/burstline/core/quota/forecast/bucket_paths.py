@@ -74,7 +74,7 @@ def through_buckets(
             lost = walk.through(arriving[:, chosen], variance[:, chosen])
             result.ratio[:, chosen] = lost / np.maximum(arriving[:, chosen], 1e-12)
             result.totals[:, chosen] = walk.totals
-            result.first_s[:, chosen] = walk.first_s
+            result.first_s[:, chosen] = walk.first_s + random.exponential(jitter_s, walk.first_s.shape)
     np.clip(result.ratio, 0.0, 1.0, out=result.ratio)
     return result
 
@@ -117,8 +117,9 @@ class _Walk:
     def __init__(
         self, edges_s: Floats, rates_per_s: Floats, bursts: Floats, early: Floats, random: np.random.Generator
     ) -> None:
-        self._edges_s, self._rates, self._bursts, self._random = edges_s, rates_per_s, bursts, random
-        self._tokens = np.maximum(bursts - early, 0.0)
+        self._edges_s, self._rates, self._random = edges_s, rates_per_s, random
+        self._bursts = np.maximum(bursts - early, 0.0)
+        self._tokens = self._bursts.copy()
         self.totals = np.zeros(early.shape)
         self.first_s = np.full(early.shape, NEVER)
 
@@ -126,7 +127,7 @@ class _Walk:
         """Go through all steps; return mean losses per step and bucket."""
         lost = np.zeros(arriving.shape)
         widths = np.diff(self._edges_s)
-        room = (self._bursts / 4.0) ** 2 + 1e-12
+        room = (self._bursts.max(axis=0) / 4.0) ** 2 + 1e-12
         for k, width in enumerate(widths.tolist()):
             drift = width * self._rates - arriving[k]
             if not variance[k].any():

@@ -71,6 +71,7 @@ def _draw_inside(
         drawn *= np.exp(MODEL_ERROR * random.standard_normal(runs))
         onset = _onset(found, mine, float(limit), widths)
         at_s = begins(found.streams.edges_s, onset, blocked, together, random, runs)
+        at_s = at_s + random.exponential(found.jitter_s, runs)
         at_s = np.maximum(
             0.0, at_s + _crossing_deviation_s(found, slot, mine, blocked, widths) * random.standard_normal(runs)
         )

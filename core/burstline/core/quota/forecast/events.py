@@ -101,7 +101,7 @@ def _run_single(pools: Pools, times: list[float], ends: list[float], init_s: flo
     limit, code, scaling = pools.limits[slot], pools.layers[slot], pools.scaling[0]
     codes, cold = bytearray(len(times)), bytearray(len(times))
     running: list[float] = []
-    environments = peak = 0
+    environments = 0
     index = -1
     for now in times:
         index += 1
@@ -118,11 +118,9 @@ def _run_single(pools: Pools, times: list[float], ends: list[float], init_s: flo
             heappush(running, ends[index] + init_s)
         else:
             codes[index] = LAYER_CODES[Layer.SCALING_RATE]
-            continue
-        if in_use >= peak:
-            peak = min(in_use + 1, limit)
-    claimed = pools.set_aside + (peak if slot == 0 else 0)
-    return Ran(np.frombuffer(codes, np.int8), np.frombuffer(cold, np.bool_), [peak], claimed)
+    # one is started only when all are busy: so many were in flight then, and never more
+    claimed = pools.set_aside + (environments if slot == 0 else 0)
+    return Ran(np.frombuffer(codes, np.int8), np.frombuffer(cold, np.bool_), [environments], claimed)
 
 
 def _run_many(

@@ -57,7 +57,9 @@ class FluidSolver:
         flow = EnvironmentFlow(account, streams.functions, pools, spread)
         flowed = flow.run(edges_s, arriving)
         own = function_peakedness(streams, gates.passed, gates.calm)
-        found = Solved(streams, gates.passed, gates.refused, gates.by_call, flow, flowed, pools, spread, own)
+        found = Solved(
+            streams, gates.passed, gates.refused, gates.by_call, flow, flowed, pools, spread, own, assumed.jitter_s
+        )
         return draw_runs(found, planned_counts(asked, random, streams, self._runs), random)
 
 

@@ -25,7 +25,7 @@ def draw_unscaled(found: Solved, own_share: Floats, random: np.random.Generator,
         binding = refused > 1e-9
         start = int(np.argmax(binding))
         level = float(found.flowed.in_flight[start, i])
-        spread = float(np.sqrt(level * max(found.own_spread[i], 0.02)))
+        spread = float(np.sqrt(level * max(found.own_spread[i], 0.0)))
         ahead = np.maximum(1.0 + random.standard_normal(runs), -1.0)
         outgrow = max(_outgrowth(found, i, start, widths), 1e-3)
         early_s = np.minimum(spread / outgrow, 0.15 * float(edges_s[start]))

@@ -1,4 +1,4 @@
-"""What a run would cost at list prices, without free tier, discounts and volume tiers: an estimate, on the high side."""
+"""What a run would cost at list prices, without free tier, discounts and volume tiers: an estimate, rather high."""
 
 from math import ceil
 
@@ -13,7 +13,7 @@ from burstline.core.quota.forecast.records import Outcome
 from burstline.core.quota.quotas import Account, Function
 
 PROVISIONED_USD_PER_GB_S = 0.0000041667
-"""Provisioned concurrency that is kept, x86, us-east-1. Source: third-party copies of the price list; read 2026-11-23."""
+"""Provisioned concurrency that is kept, x86, us-east-1. Source: copies of the price list; read 2026-11-23."""
 
 PROVISIONED_STEP_S = 300.0
 """It is billed in steps of 5 minutes. Source: Lambda Developer Guide, provisioned concurrency; read 2026-11-23."""

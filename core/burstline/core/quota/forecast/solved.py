@@ -27,6 +27,7 @@ class Solved:
         pools: their limits.
         pool_spread: variance over mean of each pool's load.
         own_spread: of each function's.
+        jitter_s: mean delay of arrivals, seconds.
     """
 
     streams: Streams
@@ -38,3 +39,4 @@ class Solved:
     pools: Pools
     pool_spread: Floats
     own_spread: Floats
+    jitter_s: float
