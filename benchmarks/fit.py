@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "scenarios"))
 
-from fit_scores import Score, score_of  # noqa: E402
-from hidden_accounts import EXTRA_KINDS, KINDS  # noqa: E402
+from fit_scores import Score, score_of
+from hidden_kinds import EXTRA_KINDS, KINDS
 
 
 @dataclass

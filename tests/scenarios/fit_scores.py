@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from hidden_accounts import Hidden, Pressed, Truth, hidden_account, press
-
 from burstline.core.quota.fitting.fitting import Fit, FitResult, fit
 from burstline.core.quota.quotas import Family
+from hidden_accounts import Hidden, Pressed, Truth, press
+from hidden_kinds import hidden_account
 
 FEWEST = 8
 """Rejections that a law must have made to be asked for."""

@@ -110,6 +110,7 @@ def _fit(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, 
     passage = passage_of(evidence.tried, used, low, high)
     rate = _first_guess(at_s, level)
     anchors = anchors_of(passage, at_s, rate, 1.5, UNSURE[0])
+    scatter = 0.0
     for _ in range(ROUNDS):
         columns = _columns(at_s, anchors)
         found, kept = robust_fit(columns, level - anchors.before, weight)
@@ -135,6 +136,7 @@ def _fit_noisy(
     bins = evidence.points.bins
     calm = calm_by_share(evidence, low, high)
     line = _fit(evidence, evidence.passed.astype(np.float64), chosen & ~_at(calm, bins, low, high), low, high) or exact
+    wrong = ErrorShare(0.0, 0.0)
     for _ in range(4):
         wrong = _wrong(evidence, line, calm, low, high, errors)
         if wrong.ratio < 0.0003:

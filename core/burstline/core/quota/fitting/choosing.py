@@ -18,7 +18,7 @@ MARGIN = 12.0
 FEWEST_REJECTIONS = 8
 
 LEAST_PASSED = 5
-"""Requests that must pass in the later half of the rejections: where all is refused, an outage explains it as well as most laws."""
+"""Requests that must pass in the later half of the rejections: where all is refused, an outage explains it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     without = None if evidence.ambiguous else Family.UNKNOWN
     if count < FEWEST_REJECTIONS:
         return Verdict(low, high, without, None, chance)
-    laws = sorted(_plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True)
+    laws = sorted(
+        _plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True
+    )
     if not laws or laws[0].likelihood < chance + MARGIN:
         return Verdict(low, high, without, None, chance)
     best = laws[0]

@@ -26,7 +26,7 @@ lowers the count, and places within bins are interpolated. Measured on hidden ac
 
 def flight_at_ends(evidence: Evidence, low: int, high: int) -> Floats:
     """Return requests in flight at the ends of bins low..high."""
-    ends_s = (np.arange(low, high) + 1) * BIN_S
+    ends_s = (np.arange(low, high, dtype=np.float64) + 1) * BIN_S
     return in_flight_at(ends_s, evidence.inside_sent, evidence.inside_done, evidence.peak.median_s)
 
 
@@ -38,6 +38,7 @@ def fit_concurrency(evidence: Evidence, low: int, high: int) -> Explanation | No
     if len(at_s) < FEWEST_POINTS:
         return None
     cap = weighted_median(flight, weight)
+    near = np.ones(len(flight), dtype=bool)
     for _ in range(4):
         near = np.abs(flight - cap) <= max(1.5, 3 * 1.4826 * weighted_median(np.abs(flight - cap), weight))
         cap = float(np.average(flight[near], weights=weight[near]))

@@ -75,7 +75,7 @@ def robust_fit(columns: Floats, values: Floats, weights: Floats) -> tuple[Floats
 
 
 def _solve(columns: Floats, values: Floats, factor: Floats) -> Floats:
-    found: Floats = np.linalg.lstsq(columns * factor[:, None], values * factor, rcond=None)[0]
+    found: Floats = np.linalg.lstsq(columns * factor[:, None], values * factor, rcond=None)[0].astype(np.float64)
     return found
 
 
@@ -99,7 +99,7 @@ def noise_of(at_s: Floats, residuals: Floats) -> Noise:
     means = np.bincount(which, residuals) / np.bincount(which)
     if len(means) < 8:
         return Noise(float(np.var(residuals)) + 0.1, 0.0, len(means), span_s)
-    near = _variogram(means, numbers, 1) 
+    near = _variogram(means, numbers, 1)
     lag = max(4, len(means) // 12)
     far = _variogram(means, numbers, lag)
     per_s = max(0.0, (far[0] - near[0]) / max(far[1] - near[1], 1e-9)) / length

@@ -36,7 +36,7 @@ def passage_of(tried: Ints, used: Floats, low: int, high: int) -> Passage:
     own, after = tried[busy], following[busy]
     late = 1 - np.minimum(1.0, own / np.maximum(after, 1))
     offset = np.where(own + after <= 2, 0.5, late)
-    return Passage((busy + offset) * BIN_S, before[busy])
+    return Passage(((busy + offset) * BIN_S).astype(np.float64), before[busy])
 
 
 def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float, unsure: float) -> Anchors:

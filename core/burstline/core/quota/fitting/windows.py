@@ -8,9 +8,9 @@ Four ways of counting are tried, each over all periods that fit into the run:
   reach; the first request begins the first period;
 - fixed: tried since the period began, wherever its beginnings lie.
 
-The period shows only where load lets up or the counter starts anew. Sources: HAProxy Configuration Manual, "stick-table",
-http_req_rate; AWS WAF Developer Guide, "Rate-based rule statement"; read 2026-11-23. Periods below `SHORTEST_S` are not
-tried: with them a counter is a bucket in all but name.
+The period shows only where load lets up or the counter starts anew. Periods below `SHORTEST_S` are not tried: with
+them a counter is a bucket in all but name. HAProxy's formula is that of its frequency counters as we know them from
+memory, not checked against its source.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +84,8 @@ class _Counts:
         busy = np.flatnonzero(self.tried > 0)
         refused = self.rejected[busy] >= self.tried[busy]
         passed = self.rejected[busy] == 0
-        return busy[1:][passed[1:] & refused[:-1]]
+        found: NDArray[np.int64] = busy[1:][passed[1:] & refused[:-1]]
+        return found
 
 
 def fit_windows(evidence: Evidence, low: int, high: int) -> list[Explanation]:
@@ -110,9 +111,7 @@ def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous:
     dips = [i for i, error in enumerate(rough) if error <= padded[i] and error <= padded[i + 2]]
     dips.sort(key=lambda i: rough[i])
     near = {
-        period
-        for i in dips[:MOST_BEST]
-        for period in range(grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)] + 1)
+        period for i in dips[:MOST_BEST] for period in range(grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)] + 1)
     }
     errors = {period: _error(counts, *counter(period)) for period in near}
     best = min(errors, key=lambda period: errors[period][0])

@@ -1,0 +1,26 @@
+"""The fit on some hidden accounts of every kind; `make benchmark-fit` does it on fresh ones, and many."""
+
+import pytest
+from fit_scores import Score, score_of
+from hidden_kinds import KINDS
+
+SEEDS = {kind: (10_000 + 10 * place,) for place, kind in enumerate(KINDS)}
+
+
+@pytest.fixture(scope="module")
+def scores() -> list[Score]:
+    return [score_of(seed, kind) for kind, seeds in SEEDS.items() for seed in seeds]
+
+
+def test_the_right_law_is_named_and_none_where_there_is_none(scores: list[Score]) -> None:
+    assert [score.text() for score in scores if not score.family_right] == []
+
+
+def test_numbers_are_within_their_goals(scores: list[Score]) -> None:
+    off = [score.text() for score in scores if score.missing or not all(n.within_goal for n in score.numbers)]
+    assert len(off) <= 1, "\n".join(off)
+
+
+def test_intervals_hold_the_truth(scores: list[Score]) -> None:
+    numbers = [number for score in scores for number in score.numbers]
+    assert sum(number.covered for number in numbers) >= 0.93 * len(numbers)
