@@ -11,6 +11,9 @@ SHARES = (*(outcome.value for outcome in Outcome), "dropped")
 TIMES = ("latency", "lateness")
 """Measures that are quantiles of times."""
 
+NEIGHBOURS = "neighbours"
+"""Throttled calls of other functions of the account in a minute, as CloudWatch counts them; abort rules only."""
+
 UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _PATTERN = re.compile(
@@ -51,6 +54,10 @@ def parse_condition(text: str, *, duration_allowed: bool) -> Condition:
         if unit:
             raise ValueError(f"{text!r}: a rate is a bare number of requests per second")
         return Condition(text, measure, None, match["operator"], number, for_s)
+    if measure == NEIGHBOURS and duration_allowed:
+        if unit or for_s:
+            raise ValueError(f"{text!r}: {measure} is compared with a bare count of throttled calls in a minute")
+        return Condition(text, measure, None, match["operator"], number)
     if measure in SHARES:
         if unit != "%" or number > 100:
             raise ValueError(f"{text!r}: {measure} is compared with a share from 0% to 100%")

@@ -43,7 +43,12 @@ class AbortWatch:
 
 def _holds(rule: Condition, second: Second) -> bool:
     value = measure(rule, second)
-    return value is not None and _OPERATORS[rule.operator](value, rule.limit)
+    return value is not None and compare(rule, value)
+
+
+def compare(rule: Condition, value: float) -> bool:
+    """Return whether a value meets a rule's comparison."""
+    return _OPERATORS[rule.operator](value, rule.limit)
 
 
 def measure(rule: Condition, second: Second) -> float | None:
@@ -52,6 +57,8 @@ def measure(rule: Condition, second: Second) -> float | None:
         return second.latency.quantile(1.0 if rule.quantile is None else rule.quantile)
     if rule.measure == "lateness":
         return second.lateness.quantile(1.0 if rule.quantile is None else rule.quantile)
+    if rule.measure == "neighbours":
+        return None  # CloudWatch's, not the windows': see `burstline.server.asking`
     if rule.measure == "rate":
         return float(second.load.sent)
     if rule.measure == "dropped":

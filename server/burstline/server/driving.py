@@ -5,10 +5,12 @@ import logging
 
 from burstline.server.aborting import AbortWatch
 from burstline.server.active import ActiveRun
+from burstline.server.asking import AwsSide
 from burstline.server.clock import nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.errors import StoreUnavailable
 from burstline.server.preparing import Busy, CannotRun, prepare, tick
+from burstline.server.record import RunRecord
 from burstline.server.rows import LEFT, RunState
 from burstline.server.settling import judged, make_record
 from burstline.server.surroundings import Surroundings
@@ -24,6 +26,7 @@ class Driver:
         self._run, self._around, self._busy = run, around, busy
         self.dispatch = Dispatch(run, around.roster, around.store, around.clock, around.settings)
         self._aborts = AbortWatch(run.plan.abort)
+        self._aws = AwsSide(run, around.settings, around.clock)
         self._observed: int | None = None
         self._homeless_nanos: int | None = None
         self._stop_sent_nanos: int | None = None
@@ -33,7 +36,7 @@ class Driver:
         run = self._run
         try:
             waiting = run.row.state in (RunState.QUEUED, RunState.PREPARING)
-            if waiting and await prepare(run, self._around, self._busy, self.dispatch, self._enter):
+            if waiting and await prepare(run, self._around, self._busy, self.dispatch, self._enter, self._aws):
                 await self._start()
             if run.row.state is RunState.RUNNING:
                 await self._supervise()
@@ -46,6 +49,8 @@ class Driver:
         except Exception:
             log.exception("run=%s unexpected error", run.id)
             await self._fail("internal error; the server's log has the details")
+        finally:
+            await self._aws.close()
 
     # -- T0 and after -----------------------------------------------------------------------------------------------
 
@@ -55,6 +60,7 @@ class Driver:
         self._run.row.start_nanos = start
         await self._enter(RunState.RUNNING, start_nanos=start)
         self.dispatch.start_ready()
+        self._aws.start()
 
     async def _supervise(self) -> None:
         run = self._run
@@ -141,20 +147,22 @@ class Driver:
         run, end = self._run, self._around.clock.now_nanos()
         self.dispatch.stop_all()  # whoever was stopped before T0, or did not end in time
         await self._enter(RunState.SETTLING)
-        verdict, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), "")
+        record = await asyncio.to_thread(self._record, self._end_of_duty(end), "")
+        record = await self._aws.complete(record, self._around.judge)
+        verdict, document = await asyncio.to_thread(judged, record, self._around.judge)
         state = RunState.STOPPED if run.row.stopped_by == "user" else RunState.SUCCEEDED
         run.row.verdict = verdict
         run.row.reason = _reason(run)
         await self._end(state, end, document)
 
-    def _judge(self, end_nanos: int, problem: str) -> tuple[str, bytes]:
-        """Return verdict and report; for a thread."""
+    def _record(self, end_nanos: int, problem: str) -> RunRecord:
+        """Return what judging needs; for a thread."""
         run, around = self._run, self._around
         clock_errors = {w.identity.worker_id: w.clock_error_s for w in around.roster if w.clock_error_s is not None}
         record = make_record(run, around.store, end_nanos, clock_errors, around.version, problem)
         for imbalance in record.ledger.imbalances():
             log.error("run=%s the ledger does not close: %s", run.id, imbalance)
-        return judged(record, around.judge)
+        return record
 
     def _end_of_duty(self, now: int) -> int:
         """Return when arrivals stopped coming due for segments that nobody holds, server clock."""
@@ -171,7 +179,8 @@ class Driver:
         end, document = self._around.clock.now_nanos(), None
         self._run.row.verdict, self._run.row.reason = "could_not_run", reason
         try:
-            _, document = await asyncio.to_thread(self._judge, self._end_of_duty(end), reason)
+            record = await asyncio.to_thread(self._record, self._end_of_duty(end), reason)
+            _, document = await asyncio.to_thread(judged, record, self._around.judge)
         except Exception:
             log.exception("run=%s no report could be made", self._run.id)
         run = self._run

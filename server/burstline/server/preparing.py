@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from burstline.server.active import ActiveRun
+from burstline.server.asking import AwsSide
 from burstline.server.clock import nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.roster import Worker
@@ -32,13 +33,15 @@ class Busy:
         return any(worker_id in run.holders() for run in others)
 
 
-async def prepare(run: ActiveRun, around: Surroundings, busy: Busy, dispatch: Dispatch, enter: Enter) -> bool:
+async def prepare(
+    run: ActiveRun, around: Surroundings, busy: Busy, dispatch: Dispatch, enter: Enter, aws: AwsSide
+) -> bool:
     """Bring a run to where T0 may be set; False if it was stopped before.
 
     Raises:
         CannotRun: no worker, an unreachable or forbidding target, or a worker that cannot prepare.
     """
-    return await _Preparation(run, around, busy, dispatch, enter).prepare()
+    return await _Preparation(run, around, busy, dispatch, enter, aws).prepare()
 
 
 async def tick(run: ActiveRun) -> None:
@@ -55,8 +58,11 @@ async def tick(run: ActiveRun) -> None:
 class _Preparation:
     """The steps of `prepare`."""
 
-    def __init__(self, run: ActiveRun, around: Surroundings, busy: Busy, dispatch: Dispatch, enter: Enter) -> None:
+    def __init__(
+        self, run: ActiveRun, around: Surroundings, busy: Busy, dispatch: Dispatch, enter: Enter, aws: AwsSide
+    ) -> None:
         self._run, self._around, self._busy, self._dispatch, self._enter = run, around, busy, dispatch, enter
+        self._aws = aws
 
     async def prepare(self) -> bool:
         """Do it all; return whether T0 may be set."""
@@ -67,6 +73,7 @@ class _Preparation:
             run.row.segment_count = len(workers)
             run.segments = make_segments(run.schedule, len(workers), [])
             await self._enter(RunState.PREPARING, segment_count=len(workers))
+            await self._aws.before()
             await self._look(workers[0])
         if not run.stop_asked.is_set():
             await self._dispatch.assign(list(zip(run.segments, workers, strict=True)))

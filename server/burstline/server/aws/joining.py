@@ -1,17 +1,15 @@
 """One run and AWS: the account before it, other functions during it, metrics and logs after it."""
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Plan
-from burstline.core.load.totals import Totals
 from burstline.core.quota.cold_starts import ColdStarts
 from burstline.core.quota.confirming import lambda_functions
 from burstline.core.quota.evidence import AwsEvidence
 from burstline.core.quota.iam import scope_of
-from burstline.core.quota.neighbours import pool_share
+from burstline.core.quota.neighbours import NeighbourThrottles, pool_share
 from burstline.core.quota.quotas import Account
 from burstline.core.quota.readings import AccountReading, apply_readings
 from burstline.server.aws.calling import Aws
@@ -79,14 +77,13 @@ class AwsRun:
         self.evidence = AwsEvidence(reading, neighbours, share, notes=tuple(notes))
         return Before(merged, self.evidence)
 
-    async def guard(self, on_throttled: Callable[[str], None], poll_s: float = 20.0) -> None:
-        """Watch other functions until cancelled, or until one is throttled that was not before: then say why, once."""
+    async def guard(self, on_throttled: Callable[[NeighbourThrottles], None], poll_s: float = 20.0) -> None:
+        """Watch other functions until cancelled; each minute in which one is throttled that was not before is told."""
         before = self.evidence.neighbours
         if before is None or before.problems:
             return
         async for seen in neighbour_throttles(self._aws, before, self._functions, poll_s=poll_s):
-            on_throttled(seen.text)
-            return
+            on_throttled(seen)
 
     async def after(self, span: Span, expected_count: int | None, wait_s: float) -> AwsEvidence:
         """Read metrics and logs of an ended run, waiting at most `wait_s` seconds for CloudWatch.
@@ -131,12 +128,6 @@ def aws_run(plan: Plan, settings: AwsSettings) -> AwsRun | None:
     return AwsRun(plan, settings) if asks_aws(plan, settings) else None
 
 
-def reached_lambda(totals: Totals, wire_count: int, gateway_signatures: Sequence[str]) -> int:
-    """Return how many calls reached Lambda at least: sent on the wire, less what the gateway refused by itself."""
-    signatures = totals.signatures()
-    return max(0, wire_count - sum(signatures.get(name, 0) for name in gateway_signatures))
-
-
 def _stage_of(reading: AccountReading) -> str:
     """Return the stage that was found with the API, by the name of its readings; "" if none was."""
     paths = (r.path for r in reading.readings if r.path.startswith("apigateway.stages."))
@@ -148,8 +139,3 @@ def _unread(reading: AccountReading) -> list[str]:
     if not missing:
         return []
     return [f"AWS was read in part: the policy lacks {', '.join(missing)} (`burstline iam-policy` prints it)."]
-
-
-def now_span(start_nanos: int) -> Span:
-    """Return the span from T0, nanoseconds since the epoch, to now."""
-    return Span(start_nanos / 1e9, time.time())

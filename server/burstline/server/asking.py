@@ -1,0 +1,144 @@
+"""AWS in a run's life: asked before T0, watched during, waited for after; a run goes on without it, and says so."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from burstline.core.load.ledger import Ledger
+from burstline.core.load.plan import Front
+from burstline.core.load.samples import Outcome
+from burstline.core.load.schedule import Schedule
+from burstline.core.quota.classify import meaning
+from burstline.core.quota.neighbours import NeighbourThrottles
+from burstline.core.quota.quotas import Account
+from burstline.server.aborting import compare
+from burstline.server.active import ActiveRun
+from burstline.server.aws.joining import AwsRun, aws_run
+from burstline.server.aws.watching import Span
+from burstline.server.clock import Clock, seconds
+from burstline.server.record import RunRecord
+from burstline.server.settings import ServerSettings
+from burstline.server.settling import Judge, judged
+
+log = logging.getLogger(__name__)
+
+
+class AwsSide:
+    """What a driver tells and asks about AWS. Every method is a no-op for runs that are not in AWS.
+
+    Args:
+        run: which.
+        settings: the server's.
+        clock: the server's.
+    """
+
+    def __init__(self, run: ActiveRun, settings: ServerSettings, clock: Clock) -> None:
+        self._run, self._settings, self._clock = run, settings, clock
+        self._aws: AwsRun | None = None
+        self._guard: asyncio.Task[None] | None = None
+
+    async def before(self) -> None:
+        """Read the account; what was read takes the place of what was declared."""
+        run = self._run
+        self._aws = aws_run(run.plan, self._settings.aws)
+        if self._aws is None:
+            return
+        run.notice("reading quotas from AWS")
+        try:
+            async with asyncio.timeout(self._settings.prepare_wait_s):
+                found = await self._aws.before(run.account, expected_concurrency(run.schedule, run.account, run))
+        except TimeoutError:
+            late = f"AWS was not read: no end within {self._settings.prepare_wait_s:g} s."
+            run.notice(late)
+            return
+        run.account = found.account
+        reading = found.evidence.reading
+        run.notice(
+            f"AWS was read: {len(reading.readings)} quotas and settings in {reading.region}"
+            if reading is not None
+            else found.evidence.notes[0]
+        )
+
+    def start(self) -> None:
+        """Watch other functions from now on."""
+        if self._aws is not None and self._guard is None:
+            self._guard = asyncio.create_task(self._aws.guard(self._neighbours), name=f"neighbours {self._run.id}")
+
+    async def complete(self, record: RunRecord, judge: Judge) -> RunRecord:
+        """Return the record with what AWS said, after waiting for CloudWatch; the same if AWS was not asked.
+
+        When it waits, whoever watches is told the verdict as the client alone sees it.
+        """
+        await self._stop_guard()
+        if self._aws is None:
+            return record
+        evidence, wait_s = self._aws.evidence, self._settings.aws_wait_s
+        start = self._run.row.start_nanos
+        if start is not None and evidence.reading is not None:
+            if wait_s:
+                verdict, _ = await asyncio.to_thread(judged, replace(record, aws=evidence), judge)
+                self._run.notice(f"provisional verdict: {verdict}; waiting for CloudWatch, at most {wait_s:g} s")
+            span = Span(seconds(start), seconds(self._clock.now_nanos()))
+            expected = reached_lambda(record.ledger, self._run.plan.target.front)
+            evidence = await self._aws.after(span, expected, wait_s)
+        reading = evidence.reading
+        return replace(
+            record,
+            aws=evidence,
+            region=reading.region if reading else record.region,
+            account_last4=reading.account_last4 if reading else record.account_last4,
+        )
+
+    async def close(self) -> None:
+        """End what still runs."""
+        await self._stop_guard()
+        if self._aws is not None:
+            await self._aws.close()
+            self._aws = None
+
+    def _neighbours(self, seen: NeighbourThrottles) -> None:
+        run = self._run
+        run.notice(seen.text)
+        for rule in run.plan.abort:
+            if rule.measure == "neighbours" and compare(rule, seen.count) and not run.stop_asked.is_set():
+                run.row.stopped_by, run.row.abort_rule = "abort", rule.text
+                run.notice(f"stopped by its abort rule: {rule.text}")
+                run.stop_asked.set()
+                run.changed.set()
+
+    async def _stop_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        guard.cancel()
+        try:
+            await guard
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("run=%s watching other functions failed", self._run.id)
+
+
+def reached_lambda(ledger: Ledger, front: Front) -> int:
+    """Return how many calls reached Lambda as far as the client can tell: answered, but not by a gateway's throttle."""
+    answered = 0
+    for signature, count in ledger.signatures.items():
+        found = meaning(signature)
+        gateway = front in (Front.REST, Front.HTTP) and found.outcome in (Outcome.THROTTLED, Outcome.REJECTED)
+        if found.outcome not in (Outcome.TIMED_OUT, Outcome.UNREACHABLE) and not gateway:
+            answered += count
+    return answered
+
+
+def expected_concurrency(schedule: Schedule, account: Account, run: ActiveRun) -> float | None:
+    """Return what the plan needs of the shared pool at its highest rate by Little's law; None if no duration is known.
+
+    A rough number for a sentence: bursts and cold starts come on top.
+    """
+    name = run.plan.target.function
+    function = account.functions.get(name)
+    if function is None or f"lambda.functions.{name}.duration" not in account.declared or function.reserved is not None:
+        return None
+    steps = [schedule.duration_s * part / 200 for part in range(200)]
+    peak_per_s = max((schedule.rate_at(at_s) for at_s in steps), default=0.0)
+    return peak_per_s * function.duration.p50_s
