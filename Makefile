@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark-fit demo test check lint unit protos lock clean help
+.PHONY: benchmark-fit benchmark-forecast demo test check lint unit protos lock clean help
 
 help:            ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(READY)   ## emulator + server + two workers + a plan that crosses a quota, on this machine
 	@$(BIN)/burstline demo
@@ -28,6 +28,9 @@ unit: $(READY)   ## the tests
 
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py
+
+benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: coverage, errors, speed, memory (5 min)
+	@$(BIN)/python benchmarks/forecast.py
 
 benchmark-fit: $(READY)   ## the fit on fresh hidden accounts: truth, estimate, interval
 	@$(BIN)/python benchmarks/fit.py --count 150 --extra 25

@@ -1,4 +1,4 @@
-"""Intervals hold what runs meet, and the two solvers agree, over seeded cases (many more: `make benchmark-forecast`)."""
+"""Intervals hold what runs meet, and the solvers agree, over seeded cases (many more: `make benchmark-forecast`)."""
 
 import time
 

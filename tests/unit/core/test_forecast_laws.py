@@ -198,7 +198,7 @@ def test_users_ask_once_per_think_and_service_time(solver: Solver) -> None:
 
 @BOTH
 def test_the_cost_is_requests_and_time_at_list_prices(solver: Solver) -> None:
-    """100,000 requests of 100 ms at 512 MB: REST 0.35, Lambda 0.02, 5,000 GB-s 0.0833 USD; kept: 10 * 0.5 GB * 300 s."""
+    """100,000 calls of 100 ms at 512 MB: REST 0.35, Lambda 0.02, 5,000 GB-s 0.0833 USD; kept: 10 * 0.5 GB * 300 s."""
     function = Function("f", memory_mb=512, duration=ServiceTime(0.1, 0.1), provisioned=10)
     account = Account(gateway=WIDE, functions={"f": function})
     found = solve(asked(Constant(1000), 100), account, solver)

@@ -19,6 +19,7 @@ from burstline.core.quota.forecast.streams import Streams
 from burstline.core.quota.quotas import Account, Function, ServiceTime
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 
 def recursive_erlang(offered: float, servers: int) -> float:
@@ -53,7 +54,7 @@ def test_a_pool_never_holds_more_than_its_size(servers: float, z: float, staying
     staying = min(staying, servers)
     lost = LossCurve(servers, z).lost_ratio(staying, arriving)
     assert 0.0 <= lost <= 1.0
-    assert staying + (1.0 - lost) * arriving <= servers * 1.01 + 1e-6
+    assert staying + (1.0 - lost) * arriving <= servers * 1.02 + 1e-6
 
 
 def test_the_integral_of_survival_ends_at_the_mean_holding_time() -> None:
@@ -120,9 +121,11 @@ def test_smooth_paths_refuse_what_the_bucket_refuses(seed: int, rate: float, bur
     Not so for a burst of one or two, where parts of a token are lost that a fluid keeps.
     """
     random = np.random.default_rng(seed)
-    per_step = random.integers(0, 120, 8).astype(float)
-    edges_s = np.arange(9) * 0.25
-    times_s = np.concatenate([k * 0.25 + (np.arange(n) + 0.5) / n * 0.25 for k, n in enumerate(per_step) if n])
+    per_step = random.integers(0, 120, 8).astype(np.float64)
+    edges_s = np.linspace(0.0, 2.0, 9)
+    times_s: NDArray[np.float64] = np.concatenate(
+        [k * 0.25 + (np.arange(n) + 0.5) / n * 0.25 for k, n in enumerate(per_step) if n]
+    )
     refused = int(np.count_nonzero(~bucket_accepts(times_s, rate, burst)))
     found = through_buckets(
         edges_s, per_step[:, None], np.zeros((8, 1)), np.array([rate]), np.array([float(burst)]), random, 1
