@@ -8,7 +8,7 @@ import numpy as np
 from burstline.core.load.plan import Front, Plan, Users
 from burstline.core.quota.forecast.exact import ExactSolver
 from burstline.core.quota.forecast.fluid import FluidSolver
-from burstline.core.quota.forecast.intervals import prediction
+from burstline.core.quota.forecast.intervals import prediction, widened, widened_time
 from burstline.core.quota.forecast.loads import Floats, ForecastInput, input_of, others, totals_at
 from burstline.core.quota.forecast.pricing import cost_of
 from burstline.core.quota.forecast.records import (
@@ -74,8 +74,8 @@ def summed_up(
         account.scaling,
         duration_s,
         prediction([o.request_count for o in outcomes], counted=True),
-        prediction([o.throttled_total for o in outcomes], counted=True),
-        prediction([o.first_throttle_s for o in outcomes]),
+        widened(prediction([o.throttled_total for o in outcomes], counted=True)),
+        widened_time(prediction([o.first_throttle_s for o in outcomes])),
         _layers(outcomes),
         tuple(_function(name, [o.functions[name] for o in outcomes]) for name in names),
         prediction([o.peak_claimed for o in outcomes], counted=True),
@@ -96,8 +96,8 @@ def _layers(outcomes: Sequence[Outcome]) -> tuple[LayerForecast, ...]:
     layers = [
         LayerForecast(
             layer,
-            prediction([o.throttled_count.get(layer, 0.0) for o in outcomes], counted=True),
-            prediction([o.first_s.get(layer, NEVER) for o in outcomes]),
+            widened(prediction([o.throttled_count.get(layer, 0.0) for o in outcomes], counted=True)),
+            widened_time(prediction([o.first_s.get(layer, NEVER) for o in outcomes])),
             begun.count(layer) / len(outcomes),
         )
         for layer in found
