@@ -28,3 +28,16 @@ def aws_settings(region: str, profile: str, role_arn: str, endpoint_url: str) ->
     from burstline.server.aws.settings import AwsSettings
 
     return AwsSettings(region=region, profile=profile, role_arn=role_arn, endpoint_url=endpoint_url)
+
+
+def option_seconds(option: str, text: str) -> float:
+    """Return a duration such as `4m` in seconds; raises UsageError."""
+    from pydantic_core import PydanticCustomError
+
+    from burstline.client.errors import UsageError
+    from burstline.client.spelling.units import duration_s
+
+    try:
+        return duration_s(text if text != "0" else 0)
+    except PydanticCustomError as error:
+        raise UsageError(f"{option}: {error.message()}") from error

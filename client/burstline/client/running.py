@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -20,6 +20,9 @@ from burstline.client.progress import progress_view
 from burstline.client.signals import stop_signals
 from burstline.v1 import resources_pb2 as v1
 
+if TYPE_CHECKING:
+    from burstline.server.aws.settings import AwsSettings
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -32,6 +35,8 @@ class RunOptions:
         json_file: where the report goes as JSON; "-" is standard output.
         junit_file: where it goes as JUnit XML.
         quiet: print nothing but the verdict.
+        aws: whether and as whom an embedded server asks AWS; None is as boto3 finds it.
+        aws_wait_s: how long an embedded server's run waits for CloudWatch, seconds.
     """
 
     access: Access | None
@@ -40,6 +45,8 @@ class RunOptions:
     json_file: Path | None = None
     junit_file: Path | None = None
     quiet: bool = False
+    aws: "AwsSettings | None" = None
+    aws_wait_s: float = 0.0
 
     @property
     def worker_count(self) -> int:
@@ -101,7 +108,9 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     host = host_of(loaded.message.target.url)
     allow = () if is_loopback(host) else (host,)
     async with contextlib.AsyncExitStack() as stack:
-        access = await stack.enter_async_context(embedded_server(options.store, allow=allow))
+        access = await stack.enter_async_context(
+            embedded_server(options.store, allow=allow, aws=options.aws, aws_wait_s=options.aws_wait_s)
+        )
         stack.push_async_callback(children.stop)
         await start_workers(children, access, options.worker_count)
         yield access

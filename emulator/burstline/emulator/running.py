@@ -7,7 +7,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from burstline.core.load.plan import Front
 from burstline.core.quota.quotas import Account
@@ -19,6 +19,10 @@ from burstline.emulator.front import FrontDesk, LagProbe
 from burstline.emulator.settings import EmulatorSettings, check
 from burstline.emulator.timers import Timers
 from burstline.emulator.traffic import OtherTraffic
+
+if TYPE_CHECKING:
+    from burstline.emulator.aws.running import RunningAwsSide
+    from burstline.emulator.aws.settings import AwsSideSettings
 
 BACKLOG_COUNT = 4_096
 """Connections that may wait to be accepted: a burst opens many at once. The kernel's somaxconn may allow fewer."""
@@ -138,7 +142,11 @@ async def start_emulator(account: Account, settings: EmulatorSettings) -> Runnin
 
 
 def run_emulator(
-    account: Account, settings: EmulatorSettings, on_ready: Callable[[str], object] = lambda url: None
+    account: Account,
+    settings: EmulatorSettings,
+    on_ready: Callable[[str], object] = lambda url: None,
+    aws: "AwsSideSettings | None" = None,
+    on_aws_ready: Callable[[str], object] = lambda url: None,
 ) -> None:
     """Run an emulator until SIGINT or SIGTERM, on uvloop where there is one.
 
@@ -148,6 +156,8 @@ def run_emulator(
         account: what throttles.
         settings: how and where it plays.
         on_ready: called with the target's URL once it accepts connections.
+        aws: how its AWS side behaves; None is "has none".
+        on_aws_ready: called with the AWS side's URL, after `on_ready`.
 
     Raises:
         ValueError: as `start_emulator`.
@@ -155,15 +165,22 @@ def run_emulator(
     """
     _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run_until_signal(account, settings, on_ready))
+        runner.run(_run_until_signal(account, settings, on_ready, aws, on_aws_ready))
 
 
-async def _run_until_signal(account: Account, settings: EmulatorSettings, on_ready: Callable[[str], object]) -> None:
+async def _run_until_signal(
+    account: Account,
+    settings: EmulatorSettings,
+    on_ready: Callable[[str], object],
+    aws: "AwsSideSettings | None",
+    on_aws_ready: Callable[[str], object],
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     running = await start_emulator(account, settings)
+    side = await _start_aws_side(running, account, settings, aws)
     # What exists now stays for good: a full collection in the middle of a burst would make answers late.
     gc.collect()
     gc.freeze()
@@ -172,8 +189,27 @@ async def _run_until_signal(account: Account, settings: EmulatorSettings, on_rea
     await asyncio.sleep(0.02)
     running.reset()
     on_ready(running.url)
+    if side is not None:
+        on_aws_ready(side.url)
     await stopped.wait()
+    if side is not None:
+        await side.stop()
     await running.stop()
+
+
+async def _start_aws_side(
+    running: RunningEmulator, account: Account, settings: EmulatorSettings, aws: "AwsSideSettings | None"
+) -> "RunningAwsSide | None":
+    if aws is None:
+        return None
+    # Late: it stands on this module.
+    from burstline.emulator.aws.running import start_aws_side
+
+    try:
+        return await start_aws_side(running, account, settings, aws)
+    except BaseException:
+        await running.stop()
+        raise
 
 
 def _raise_file_limit() -> None:

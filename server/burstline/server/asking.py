@@ -14,6 +14,7 @@ from burstline.core.quota.quotas import Account
 from burstline.server.aborting import compare
 from burstline.server.active import ActiveRun
 from burstline.server.aws.joining import AwsRun, aws_run
+from burstline.server.aws.settings import AwsSettings
 from burstline.server.aws.watching import Span
 from burstline.server.clock import Clock, seconds
 from burstline.server.record import RunRecord
@@ -40,10 +41,9 @@ class AwsSide:
     async def before(self) -> None:
         """Read the account; what was read takes the place of what was declared."""
         run = self._run
-        self._aws = aws_run(run.plan, self._settings.aws)
+        self._aws = aws_run(run.plan, _with_region(self._settings.aws, run.account))
         if self._aws is None:
             return
-        run.notice("reading quotas from AWS")
         try:
             async with asyncio.timeout(self._settings.prepare_wait_s):
                 found = await self._aws.before(run.account, expected_concurrency(run.schedule, run.account, run))
@@ -82,9 +82,12 @@ class AwsSide:
             expected = reached_lambda(record.ledger, self._run.plan.target.front)
             evidence = await self._aws.after(span, expected, wait_s)
         reading = evidence.reading
+        # What whoever watches was told is in the record's notes already.
+        evidence = replace(evidence, notes=tuple(note for note in evidence.notes if note not in self._run.notices))
         return replace(
             record,
             aws=evidence,
+            notes=tuple(self._run.notices),
             region=reading.region if reading else record.region,
             account_last4=reading.account_last4 if reading else record.account_last4,
         )
@@ -117,6 +120,11 @@ class AwsSide:
             pass
         except Exception:
             log.exception("run=%s watching other functions failed", self._run.id)
+
+
+def _with_region(settings: AwsSettings, account: Account) -> AwsSettings:
+    """Return the settings with the declared account's region, if they have none; a host's own region wins over it."""
+    return replace(settings, fallback_region=account.region) if "region" in account.declared else settings
 
 
 def reached_lambda(ledger: Ledger, front: Front) -> int:

@@ -206,3 +206,18 @@ async def test_a_scope_that_names_nothing_reads_the_account_quotas_alone(practic
     assert by_path(found, "lambda.concurrency").value == 900
     assert {r.quota for r in found.readings} >= {CONCURRENCY, GATEWAY_RATE}
     assert found.api is None
+
+
+async def test_the_region_of_the_environment_is_taken_where_none_is_stated(
+    practice: StartPractice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 itself knows AWS_DEFAULT_REGION only; users set AWS_REGION, too."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    async with practice(region="") as it:
+        assert (await read_account(it.aws, Scope())).region == "eu-central-1"
+    monkeypatch.delenv("AWS_REGION")
+    async with practice(region="", fallback_region="eu-north-1") as it:
+        assert (await read_account(it.aws, Scope())).region == "eu-north-1"
+    async with practice(region="") as it:
+        with pytest.raises(Unreachable, match="no AWS region is set"):
+            await read_account(it.aws, Scope())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from burstline.client.aws import aws_options, aws_settings, option_seconds
 from burstline.client.options import FILE, access_options
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ throttled, 4 this generator was the limit, 5 incomplete, 6 aborted,
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - is standard output.")
 @click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write verdict and thresholds as JUnit XML.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the verdict.")
+@click.option("--wait-aws", default="4m", show_default=True, metavar="DURATION", help="Wait so long for CloudWatch.")
+@aws_options
 @click.option("--yes", is_flag=True, help="Agree to send to a host that was not used before.")
 def command(
     plan: Path,
@@ -49,9 +52,16 @@ def command(
     json_file: Path | None,
     junit_file: Path | None,
     quiet: bool,
+    wait_aws: str,
+    region: str,
+    profile: str,
+    role_arn: str,
+    endpoint_url: str,
     yes: bool,
 ) -> int:
     """Run PLAN: show progress, then the report with the verdict, the binding quota and advice.
+
+    A plan whose target is in AWS, or any with --endpoint-url, has its quotas read before and CloudWatch after.
 
     Without --server, this command brings its own server and workers along. The first Ctrl-C stops the run and
     reports what was sent; the second leaves at once.
@@ -72,7 +82,9 @@ def command(
         _ask(loaded, yes)
     access = Access(server, token, ca, cert, key) if server is not None else None
     store = local_store() if server is None else ""
-    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet)
+    aws = aws_settings(region, profile, role_arn, endpoint_url)
+    wait_s = option_seconds("--wait-aws", wait_aws)
+    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s)
     return asyncio.run(_run(loaded, options))
 
 

@@ -1,6 +1,7 @@
 """Sessions and clients, as boto3 users expect: profile, region, role, `endpoint_url`."""
 
 import logging
+import os
 import threading
 from typing import Any
 
@@ -76,13 +77,16 @@ def _session(settings: AwsSettings) -> Any:
     import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
-    given = {"profile_name": settings.profile or None, "region_name": settings.region or None}
-    session = boto3.Session(**given)
+    session = boto3.Session(profile_name=settings.profile or None, region_name=settings.region or None)
+    if session.region_name is None:
+        # boto3 looks at AWS_DEFAULT_REGION alone; the AWS CLI and Lambda's own environment have AWS_REGION.
+        region = os.environ.get("AWS_REGION") or settings.fallback_region or None
+        session = boto3.Session(profile_name=settings.profile or None, region_name=region)
     if not settings.role_arn:
         return session
     source = session._session  # the public session does not hand out what a credential fetcher needs
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=_role_client_creator(source, settings),
+        client_creator=_role_client_creator(source, settings, session.region_name),
         source_credentials=source.get_credentials(),
         role_arn=settings.role_arn,
         extra_args={
@@ -97,12 +101,12 @@ def _session(settings: AwsSettings) -> Any:
     return boto3.Session(botocore_session=assumed, region_name=settings.region or session.region_name)
 
 
-def _role_client_creator(source: Any, settings: AwsSettings) -> Any:
+def _role_client_creator(source: Any, settings: AwsSettings, session_region: str | None) -> Any:
     """Return what makes the STS client: as botocore's own, but at `endpoint_url` when there is one."""
 
     def create(service: str, **given: Any) -> Any:
         # With a role, STS must be asked in a region; partitions have no global one that is always open.
-        given.setdefault("region_name", settings.region or source.get_config_variable("region") or "us-east-1")
+        given.setdefault("region_name", settings.region or session_region or "us-east-1")
         if settings.endpoint_url:
             given["endpoint_url"] = settings.endpoint_url
         return source.create_client(service, **given)

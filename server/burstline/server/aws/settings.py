@@ -22,6 +22,7 @@ class AwsSettings:
     Attributes:
         asking: whether.
         region: AWS region name.
+        fallback_region: taken when neither `region`, environment nor profile has one.
         profile: of `~/.aws/config`.
         role_arn: a role to assume with the profile's credentials.
         external_id: for that role.
@@ -34,6 +35,7 @@ class AwsSettings:
 
     asking: Asking = Asking.AUTO
     region: str = ""
+    fallback_region: str = ""
     profile: str = ""
     role_arn: str = ""
     external_id: str = ""
