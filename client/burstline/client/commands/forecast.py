@@ -45,7 +45,7 @@ def command(
 
     from rich.console import Console
 
-    from burstline.client.errors import UsageError
+    from burstline.client.errors import ClientError, UsageError
     from burstline.client.outcome import check_writable
     from burstline.client.plans import load_plan
     from burstline.client.reports.forecast_text import render_forecast
@@ -71,7 +71,10 @@ def command(
         if str(json_file) == "-":
             click.echo(text, nl=False)
             return 0
-        json_file.write_text(text, encoding="utf-8")
+        try:
+            json_file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ClientError(f"{json_file} cannot be written: {error.strerror}") from error
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     render_forecast(found, Console())
