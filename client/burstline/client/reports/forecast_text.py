@@ -52,15 +52,18 @@ def verdict(found: Forecast) -> str:
     first = found.first_throttle_s
     if first.never:
         return f"No throttling expected: {asked}, and no simulated run had a throttled request."
-    layer = max(found.layers, key=lambda one: one.first_ratio)
-    by = LAYER_NAMES.get(layer.layer, layer.layer.value)
-    share = found.throttled_count.mid / max(found.request_count.mid, 1.0)
+    begins = max(found.layers, key=lambda one: one.first_ratio)
+    most = max(found.layers, key=lambda one: one.throttled_count.mid)
+    by = LAYER_NAMES.get(begins.layer, begins.layer.value)
     count = _text(found.throttled_count)
     if first.high == NEVER:
-        return (
-            f"Throttling is possible, first by {by}, no sooner than {_time(first.low)} s: {asked}, {count} throttled."
-        )
-    return f"Throttling begins at {_text(first, time=True)}, by {by}: {count} of {asked} throttled ({share:.1%})."
+        soonest = f"no sooner than {_time(first.low)} s"
+        return f"Throttling is possible, first by {by}, {soonest}: {count} of {asked} throttled."
+    share = found.throttled_count.mid / max(found.request_count.mid, 1.0)
+    mostly = f", most of them by {LAYER_NAMES.get(most.layer, most.layer.value)}" if most is not begins else ""
+    return (
+        f"Throttling begins at {_text(first, time=True)}, by {by}: {count} of {asked} throttled ({share:.1%}){mostly}."
+    )
 
 
 def _layers(found: Forecast) -> Table:
