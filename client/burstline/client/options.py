@@ -40,3 +40,17 @@ def access_options(default: str | None) -> Callable[[F], F]:
 def with_parent(command: F) -> F:
     """Add the hidden flag that ends a child when its parent's end of standard input closes."""
     return click.option("--with-parent", is_flag=True, hidden=True)(command)
+
+
+def listen_address(option: str, text: str) -> tuple[str, int]:
+    """Return the host and port that an option states.
+
+    Raises:
+        UsageError: it is no HOST:PORT; names the option.
+    """
+    from burstline.client.errors import UsageError
+
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f'{option}: found "{text}"; allowed: HOST:PORT, such as 127.0.0.1:7462')
+    return host.strip("[]"), int(port)

@@ -125,8 +125,8 @@ class RunCollector(Collector):
             name: {} for name in ("limit", "usage", "headroom", "recommended")
         }
         for run in sorted(slots.values(), key=lambda run: run.row.create_nanos):
-            known = {"limit": dict(declared_limits(run.account))} | self.reports.get(run.id, {})
-            for name, rows in known.items():
+            merged["limit"].update(declared_limits(run.account))
+            for name, rows in self.reports.get(run.id, {}).items():
                 merged[name].update(rows)
         for name, metric, text in (
             ("limit", "burstline_quota_limit", "A quota's value."),

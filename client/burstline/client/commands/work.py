@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from burstline.client.options import access_options, with_parent
+from burstline.client.options import access_options, listen_address, with_parent
 
 EPILOG = """\b
 Examples:
   burstline work --server 127.0.0.1:7460 --processes 2
-  burstline work --server control.example.com:7460 --ca ca.pem --metrics-port 9100
+  burstline work --server control.example.com:7460 --ca ca.pem --metrics 127.0.0.1:7463
 
 One process uses one core. A server that is away is tried again every second."""
 
@@ -17,7 +17,7 @@ One process uses one core. A server that is away is tried again every second."""
 @click.command("work", epilog=EPILOG)
 @access_options("127.0.0.1:7460")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="How many workers.")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics here; the next process one higher.")
+@click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics here, the next process one port higher.")
 @click.option("--name", help="What the server shows; by default the host's name.")
 @with_parent
 def command(
@@ -27,7 +27,7 @@ def command(
     cert: Path | None,
     key: Path | None,
     processes: int,
-    metrics_port: int | None,
+    metrics: str | None,
     name: str | None,
     with_parent: bool,
 ) -> int:
@@ -41,6 +41,7 @@ def command(
     from burstline.client.working import work
     from burstline.workers.settings import AgentSettings
 
+    host, port = listen_address("--metrics", metrics) if metrics is not None else ("127.0.0.1", None)
     settings = AgentSettings(
         server=server,
         token=token,
@@ -48,7 +49,8 @@ def command(
         ca_file=str(ca or ""),
         certificate_file=str(cert or ""),
         key_file=str(key or ""),
-        metrics_port=metrics_port,
+        metrics_port=port,
+        metrics_host=host,
         name=name or socket.gethostname(),
     )
     if with_parent:
