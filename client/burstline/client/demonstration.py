@@ -80,7 +80,8 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
     if trial.busy:
         err.print(f"{BUSY} Run the demo again when it is idle.", highlight=False)
     print_report(trial.report, out, quiet=False)
-    write_report(trial.report, json_file=report_file, junit_file=None)
+    page = report_file.with_suffix(".html")
+    write_report(trial.report, json_file=report_file, junit_file=None, html_file=page)
     ledger = trial.report["ledger"]
     out.print(
         f"\nOutside check: burstline sent {ledger['sent_on_wire']:,} requests and settled "
@@ -88,7 +89,7 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
         f"the practice AWS itself counted {trial.received:,} and {trial.throttled:,}.",
         highlight=False,
     )
-    out.print(f"The report as JSON: {report_file}", highlight=False, soft_wrap=True)
+    out.print(f"The report: {page} (open it in a browser), and as JSON: {report_file}", highlight=False, soft_wrap=True)
     if not trial.code:
         out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
     return trial.code or exits.PASSED

@@ -41,7 +41,9 @@ async def fetch_report(connection: Connection, run: v1.Run) -> dict[str, Any]:
     return report
 
 
-def write_report(report: dict[str, Any], *, json_file: Path | None, junit_file: Path | None) -> None:
+def write_report(
+    report: dict[str, Any], *, json_file: Path | None, junit_file: Path | None, html_file: Path | None = None
+) -> None:
     """Write a report to the files that were asked for; `-` is standard output.
 
     Raises:
@@ -51,6 +53,10 @@ def write_report(report: dict[str, Any], *, json_file: Path | None, junit_file: 
         (json_file, json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"),
         (junit_file, junit_xml(report)),
     ]
+    if html_file is not None:
+        from burstline.server.pages.report import report_html  # half a second, for the charts' library
+
+        files.append((html_file, report_html(report).encode()))
     for path, content in files:
         if path is None:
             continue

@@ -37,6 +37,7 @@ class RunOptions:
         quiet: print nothing but the verdict.
         aws: whether and as whom an embedded server asks AWS; None is as boto3 finds it.
         aws_wait_s: how long an embedded server's run waits for CloudWatch, seconds.
+        html_file: where the report goes as one HTML file.
     """
 
     access: Access | None
@@ -47,6 +48,7 @@ class RunOptions:
     quiet: bool = False
     aws: "AwsSettings | None" = None
     aws_wait_s: float = 0.0
+    html_file: Path | None = None
 
     @property
     def worker_count(self) -> int:
@@ -63,11 +65,11 @@ async def run_plan(loaded: LoadedPlan, options: RunOptions, children: Children, 
     report, code = await run_to_end(loaded, options, children, err, at_once=children.kill)
     if str(options.json_file) != "-":
         print_report(report, out, quiet=options.quiet)
-    write_report(report, json_file=options.json_file, junit_file=options.junit_file)
-    if not options.quiet and options.json_file is None:
+    write_report(report, json_file=options.json_file, junit_file=options.junit_file, html_file=options.html_file)
+    if not options.quiet and options.json_file is None and options.html_file is None:
         server = f" --server {options.access.server}" if options.access else ""
         number = report["run"]["id"]
-        err.print(f"kept: burstline report {number}{server} --json FILE", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"kept: burstline report {number}{server} --html FILE", markup=False, highlight=False, soft_wrap=True)
     return code or exits.exit_code(str(report["verdict"]))
 
 

@@ -12,7 +12,7 @@ import click
     default=Path("reports"),
     show_default=True,
     metavar="FOLDER",
-    help="Where demo.json, the report, is written.",
+    help="Where the report is written: demo.html and demo.json.",
 )
 def command(reports: Path) -> int:
     """See it work, in less than a minute and on this machine alone.

@@ -8,7 +8,7 @@ from burstline.client.options import FILE, access_options
 
 EPILOG = """\b
 Examples:
-  burstline report last --json report.json
+  burstline report last --html report.html
   burstline report last --json - | jq .advice
 
 Without --server, the runs that this machine made without a server."""
@@ -18,6 +18,7 @@ Without --server, the runs that this machine made without a server."""
 @click.argument("run")
 @access_options(None)
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - is standard output.")
+@click.option("--html", "html_file", type=FILE, metavar="FILE", help="Write the report as one HTML file.")
 @click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write verdict and thresholds as JUnit XML.")
 def command(
     run: str,
@@ -27,6 +28,7 @@ def command(
     cert: Path | None,
     key: Path | None,
     json_file: Path | None,
+    html_file: Path | None,
     junit_file: Path | None,
 ) -> int:
     """Write the report of RUN (an id, the beginning of one, or `last`) to files."""
@@ -37,14 +39,14 @@ def command(
     from burstline.client.outcome import check_writable, fetch_report, write_report
     from burstline.client.stored import looking
 
-    if json_file is None and junit_file is None:
-        raise UsageError("say where to: --json FILE, --junit FILE, or both")
-    check_writable(json_file, junit_file)
+    if json_file is None and html_file is None and junit_file is None:
+        raise UsageError("say where to: --html FILE, --json FILE or --junit FILE; several are fine")
+    check_writable(json_file, html_file, junit_file)
 
     async def write() -> int:
         async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
             report = await fetch_report(connection, await find_run(connection, run))
-        write_report(report, json_file=json_file, junit_file=junit_file)
+        write_report(report, json_file=json_file, junit_file=junit_file, html_file=html_file)
         return 0
 
     return asyncio.run(write())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   burstline run plan.yaml
-  burstline run plan.yaml --target http://127.0.0.1:7462/prod --json report.json
+  burstline run plan.yaml --target http://127.0.0.1:7462/prod --html report.html --json report.json
   burstline run plan.yaml --set load.0.rate=500 --set requests.quote.weight=2
   burstline run plan.yaml --server 10.0.0.5:7460 --junit result.xml --quiet
 
@@ -33,6 +33,7 @@ throttled, 4 this generator was the limit, 5 incomplete, 6 aborted,
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change one field; may be repeated.")
 @click.option("--workers", type=click.IntRange(1, 1000), help="Worker processes, or most workers of --server.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - is standard output.")
+@click.option("--html", "html_file", type=FILE, metavar="FILE", help="Write the report as one HTML file.")
 @click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write verdict and thresholds as JUnit XML.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the verdict.")
 @click.option("--wait-aws", default="4m", show_default=True, metavar="DURATION", help="Wait so long for CloudWatch.")
@@ -50,6 +51,7 @@ def command(
     settings: tuple[str, ...],
     workers: int | None,
     json_file: Path | None,
+    html_file: Path | None,
     junit_file: Path | None,
     quiet: bool,
     wait_aws: str,
@@ -75,7 +77,7 @@ def command(
     from burstline.client.running import RunOptions
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
-    check_writable(json_file, junit_file)
+    check_writable(json_file, html_file, junit_file)
     for note in loaded.notes if not quiet else ():
         click.echo(f"note: {note}", err=True)
     if server is None:
@@ -84,7 +86,7 @@ def command(
     store = local_store() if server is None else ""
     aws = aws_settings(region, profile, role_arn, endpoint_url)
     wait_s = option_seconds("--wait-aws", wait_aws)
-    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s)
+    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
     return asyncio.run(_run(loaded, options))
 
 
