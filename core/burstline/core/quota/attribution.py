@@ -6,7 +6,7 @@ was not. (API Gateway and load balancers never retry a call: Lambda Developer Gu
 Gateway", read 2026-11-23, so one throttle is one answer.)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +66,6 @@ def attribute(seen: Mapping[str, Ints], watch: Watch, functions: Sequence[str]) 
             throttled, count, all_count - count, watch.complete, _text(signature, count, all_count, total, watch)
         )
     return found
-
-
-def unexplained_throttles(found: Iterable[Attribution], watch: Watch, functions: Sequence[str]) -> int:
-    """Return how many throttles CloudWatch counted beyond the answers given to them: other callers, or retries."""
-    throttles = sums_over(watch, "Throttles", functions) or {}
-    return max(0, round(sum(throttles.values())) - sum(a.throttled_count for a in found))
 
 
 def _take(bins: Ints, watch: Watch, left: dict[float, int]) -> Ints:

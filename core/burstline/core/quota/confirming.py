@@ -9,12 +9,12 @@ from burstline.core.quota.attribution import attribute
 from burstline.core.quota.bindings import Binding
 from burstline.core.quota.candidates import Candidate
 from burstline.core.quota.classify import meaning
-from burstline.core.quota.cloudwatch import Watch, layer_of_throttles
+from burstline.core.quota.cloudwatch import Watch, layer_of_throttles, sums_over
 from burstline.core.quota.commands import CONCURRENCY_QUOTA, GATEWAY_BURST_QUOTA, GATEWAY_RATE_QUOTA
 from burstline.core.quota.findings import Finding
 from burstline.core.quota.limits import functions_of
 from burstline.core.quota.quotas import Account, Family, Layer
-from burstline.core.quota.series import Series
+from burstline.core.quota.series import Ints, Series
 from burstline.core.quota.settle import Decided
 
 CONFIRMED = 0.95
@@ -49,6 +49,36 @@ def decisions(plan: Plan, account: Account, watch: Watch | None, series: Series)
         for name, split in found.items()
         if split.confirmed or not split.failed_count
     }
+
+
+def throttle_notes(
+    plan: Plan, watch: Watch | None, throttled: Mapping[str, Ints], seen: Iterable[str]
+) -> tuple[str, ...]:
+    """Return what CloudWatch's `Throttles` say beyond the answers that are taken for Lambda's throttles, as sentences.
+
+    Args:
+        plan: of the run.
+        watch: what CloudWatch said; None says nothing.
+        throttled: signature -> throttled answers by bin, as settled.
+        seen: all signatures that were seen.
+    """
+    functions = lambda_functions(plan)
+    if watch is None or not functions:
+        return ()
+    counted = sums_over(watch, "Throttles", functions)
+    if counted is None:
+        ambiguous = [name for name in seen if meaning(name).outcome is Outcome.UNSETTLED]
+        names = ", ".join(ambiguous)
+        text = f"CloudWatch has no Throttles of {', '.join(functions)}: {names} stay as the client sees them."
+        return (text,) if ambiguous else ()
+    ours = sum(int(bins.sum()) for name, bins in throttled.items() if set(meaning(name).layers) & set(FAMILY_OF))
+    left = round(sum(counted.values())) - ours
+    if left <= 0:
+        return ()
+    return (
+        f"Lambda counted {left:,} throttles more than answers of this run: other callers or retries in the same "
+        "minutes, or answers that the API's owner rewrote.",
+    )
 
 
 def lambda_functions(plan: Plan) -> tuple[str, ...]:
