@@ -61,7 +61,9 @@ def through_buckets(
     result = Refused(
         np.zeros(arriving.shape), np.zeros((paths, arriving.shape[1])), np.full((paths, arriving.shape[1]), NEVER)
     )
-    binding = np.flatnonzero(_may_bind(edges_s, arriving, variance, rates_per_s, bursts))
+    binding = np.flatnonzero(_may_bind(edges_s, arriving, variance, rates_per_s, bursts) & (bursts >= 1.0))
+    for shut in np.flatnonzero(bursts < 1.0).tolist():
+        _refuse_all(result, shut, edges_s, arriving[:, shut], float(variance[:, shut].sum()), random)
     for fluctuates in (False, True):
         chosen = binding[variance[:, binding].any(axis=0) == fluctuates]
         if len(chosen):
@@ -77,6 +79,18 @@ def through_buckets(
             result.first_s[:, chosen] = walk.first_s + random.exponential(jitter_s, walk.first_s.shape)
     np.clip(result.ratio, 0.0, 1.0, out=result.ratio)
     return result
+
+
+def _refuse_all(
+    result: Refused, bucket: int, edges_s: Floats, arriving: Floats, variance: float, random: np.random.Generator
+) -> None:
+    """A bucket that cannot hold one token refuses everything."""
+    if arriving.any():
+        paths = len(result.totals)
+        result.ratio[:, bucket] = 1.0
+        drawn = arriving.sum() + np.sqrt(variance) * random.standard_normal(paths)
+        result.totals[:, bucket] = np.maximum(drawn, 0.0)
+        result.first_s[:, bucket] = edges_s[int(np.argmax(arriving > 0))]
 
 
 def _may_bind(
@@ -118,7 +132,7 @@ class _Walk:
         self, edges_s: Floats, rates_per_s: Floats, bursts: Floats, early: Floats, random: np.random.Generator
     ) -> None:
         self._edges_s, self._rates, self._random = edges_s, rates_per_s, random
-        self._bursts = np.maximum(bursts - early, 0.0)
+        self._bursts = np.maximum(bursts - early, 0.5 * bursts)
         self._tokens = self._bursts.copy()
         self.totals = np.zeros(early.shape)
         self.first_s = np.full(early.shape, NEVER)
@@ -157,7 +171,8 @@ class _Walk:
         over = np.where(loss > 0, 0.0, over)
         after = np.clip(self._tokens + change + loss - over, 0.0, self._bursts)
         if fast.any():
-            settled = _settled_loss(drift, variance, self._bursts, self._random.standard_normal(shape))
+            came = width_s * self._rates - drift
+            settled = _settled_loss(drift, variance, self._bursts, came, self._random)
             loss = np.where(fast, settled, loss)
             after = np.where(fast, np.where(drift < 0, 0.0, self._bursts), after)
         self._note(loss, self._tokens, start_s, width_s)
@@ -173,18 +188,17 @@ class _Walk:
             self.first_s = np.where(new, at_s, self.first_s)
 
 
-def _settled_loss(drift: Floats, variance: Floats, bursts: Floats, noise: Floats) -> Floats:
+def _settled_loss(drift: Floats, variance: Floats, bursts: Floats, came: Floats, random: np.random.Generator) -> Floats:
     """Losses in a step far longer than a small bucket's memory: `m / (exp(2 m B / v) - 1)`, drift m, variance v.
 
-    They come in clusters of about `v / (2 |m|)`, at most B.
+    They come in clusters of about `v / (2 |m|)`, at most B; on average no more than what came.
     """
     steep = np.clip(2.0 * drift * bursts / np.maximum(variance, 1e-12), -500.0, 500.0)
     flat = np.abs(steep) < 1e-6
-    mean = np.where(
-        flat,
-        variance / (2.0 * np.maximum(bursts, 1e-9)),
-        drift / np.where(flat, 1.0, np.expm1(np.where(flat, 1.0, steep))),
-    )
-    cluster = np.minimum(variance / np.maximum(2.0 * np.abs(drift), 1e-12), np.maximum(bursts, 1.0))
-    spread = np.sqrt(np.minimum(variance, 2.0 * mean * np.maximum(cluster, 0.5)))
-    return np.maximum(mean + spread * noise, 0.0)
+    falling = drift / np.where(flat, 1.0, np.expm1(np.where(flat, 1.0, steep)))
+    mean = np.minimum(np.where(flat, variance / (2.0 * np.maximum(bursts, 1e-9)), falling), came)
+    size = np.minimum(variance / np.maximum(2.0 * np.abs(drift), 1e-12), np.maximum(bursts, 1.0))
+    size = np.maximum(size, 1.0)
+    clusters = random.poisson(np.maximum(mean, 0.0) / size).astype(np.float64)
+    losses: Floats = clusters * size
+    return losses

@@ -138,6 +138,7 @@ def _assembled(
     asked = _by(streams, calls * ours, len(names))
     gateway_ratio = float(sum(n for n, c, o in zip(calls, streams.calls, ours, strict=True) if o and c.gateway))
     gateway_ratio /= max(float(asked.sum()), 1e-12)
+    _limit(totals, planned)
     peak, cold, claimed = _draw_peaks(found, random, runs)
     _fill_pools(found, totals, peak, claimed)
     refused = np.zeros((runs, len(names)))
@@ -187,6 +188,15 @@ def _draw_peaks(found: Solved, random: np.random.Generator, runs: int) -> tuple[
     drawn = peaks(top, float(found.pool_spread[0]), min(span_s, watched_s) / max(hold_s, 1e-9), random, runs)
     claimed = found.pools.set_aside + np.floor(np.minimum(drawn, found.pools.limits[0]) + 0.5)
     return peak, cold, claimed
+
+
+def _limit(totals: dict[Layer, Floats], planned: Floats) -> None:
+    """Layers are drawn apart: together they refuse no more than there is."""
+    if totals:
+        whole = np.sum(list(totals.values()), axis=0)
+        kept = np.minimum(1.0, planned / np.maximum(whole, 1e-12))
+        for layer in totals:
+            totals[layer] = totals[layer] * kept
 
 
 def _fill_pools(found: Solved, totals: dict[Layer, Floats], peak: Floats, claimed: Floats) -> None:

@@ -69,15 +69,16 @@ def summed_up(
     duration_s = asked.duration_s
     costs = [cost_of(outcome, account, asked.front, duration_s) for outcome in outcomes]
     names = outcomes[0].functions
+    asked_most = max(outcome.request_count for outcome in outcomes)
     return Forecast(
         solver,
         account.scaling,
         duration_s,
         prediction([o.request_count for o in outcomes], counted=True),
-        widened(prediction([o.throttled_total for o in outcomes], counted=True)),
+        widened(prediction([o.throttled_total for o in outcomes], counted=True, most=asked_most), asked_most),
         widened_time(prediction([o.first_throttle_s for o in outcomes])),
         _layers(outcomes),
-        tuple(_function(name, [o.functions[name] for o in outcomes]) for name in names),
+        tuple(_function(name, [o.functions[name] for o in outcomes], account) for name in names),
         prediction([o.peak_claimed for o in outcomes], counted=True),
         prediction([sum(f.cold_starts for f in o.functions.values()) for o in outcomes], counted=True),
         {part: prediction([cost[part] for cost in costs]) for part in costs[0]},
@@ -105,15 +106,19 @@ def _layers(outcomes: Sequence[Outcome]) -> tuple[LayerForecast, ...]:
     return tuple(sorted(layers, key=lambda one: (one.first_s.mid, one.first_s.low)))
 
 
-def _function(name: str, seen: Sequence[FunctionOutcome]) -> FunctionForecast:
-    def of(value: Callable[[FunctionOutcome], float]) -> Interval:
-        return prediction([value(one) for one in seen], counted=True)
+def _function(name: str, seen: Sequence[FunctionOutcome], account: Account) -> FunctionForecast:
+    declared = account.functions.get(name)
+    cap = account.concurrency if declared is None or declared.reserved is None else declared.reserved
+    cap = max(cap, *(int(one.peak_concurrency) for one in seen))  # an account may declare more than it has
+
+    def of(value: Callable[[FunctionOutcome], float], most: float = NEVER) -> Interval:
+        return prediction([value(one) for one in seen], counted=True, most=most)
 
     return FunctionForecast(
         name,
         of(lambda one: one.request_count),
-        of(lambda one: one.throttled_count),
-        of(lambda one: one.peak_concurrency),
+        of(lambda one: one.throttled_count, max(one.request_count for one in seen)),
+        of(lambda one: one.peak_concurrency, cap),
         of(lambda one: one.cold_starts),
     )
 

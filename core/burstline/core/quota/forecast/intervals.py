@@ -15,7 +15,7 @@ _T975 = (inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.
 """Student's t, 97.5th percentile, by degrees of freedom; 2.09 beyond. A constant of mathematics."""
 
 
-def prediction(values: Sequence[float], *, counted: bool = False) -> Interval:
+def prediction(values: Sequence[float], *, counted: bool = False, most: float = inf) -> Interval:
     """Return where one more value of the same kind falls in about 95 %.
 
     With n values, the k-th lowest and highest hold it with probability `(n + 1 - 2 k) / (n + 1)` whatever its
@@ -25,6 +25,7 @@ def prediction(values: Sequence[float], *, counted: bool = False) -> Interval:
     Args:
         values: at least one, each >= 0.
         counted: round outward to whole numbers.
+        most: what no run can exceed.
     """
     ordered = sorted(values)
     rank = floor((len(ordered) + 1) * TAIL)
@@ -35,7 +36,7 @@ def prediction(values: Sequence[float], *, counted: bool = False) -> Interval:
     middle = median(ordered) if ordered[-1] < NEVER else ordered[(len(ordered) - 1) // 2]
     if counted:
         low, middle, high = (_whole(floor, low), _whole(round, middle), _whole(ceil, high))
-    return Interval(low, middle, high)
+    return Interval(min(low, most), min(middle, most), min(high, most))
 
 
 SLACK_RATIO = 0.001
@@ -44,12 +45,12 @@ SLACK_S = 0.01
 times by 10 ms; what does not happen at all in the model stays so. A judgement of ours, not a measurement."""
 
 
-def widened(one: Interval) -> Interval:
+def widened(one: Interval, most: float = inf) -> Interval:
     """Return an interval of counts with the slack that reality needs; an exact 0 stays 0."""
     if one.high == 0:
         return one
     low = floor(max(0.0, one.low * (1 - SLACK_RATIO) - 1)) if one.low else 0.0
-    return Interval(float(low), one.mid, float(ceil(one.high * (1 + SLACK_RATIO) + 1)))
+    return Interval(float(low), one.mid, min(float(ceil(one.high * (1 + SLACK_RATIO) + 1)), max(most, one.high)))
 
 
 def widened_time(one: Interval) -> Interval:

@@ -1,7 +1,7 @@
 """What a forecast is asked about: streams of arrivals, and which call each arrival becomes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
@@ -177,13 +177,17 @@ def mean_service_s(load: Load, account: Account) -> float:
 
 def _users(phase: UsersPhase, load: Load, account: Account, random: np.random.Generator, round_trip_s: float) -> Floats:
     """Return when a closed-model phase's users send, ascending: all of them first at the phase's start."""
-    function = account.functions.get(load.calls[0].function, Function(load.calls[0].function))
-    ratio = mean_service_s(load, account) / max(mean_service_s(replace(load, calls=load.calls[:1]), account), 1e-9)
+    functions = [account.functions.get(call.function, Function(call.function)) for call in load.calls]
     at = np.full(phase.users, phase.start_s)
     sent = []
     while len(at):
         sent.append(at)
-        busy = np.minimum(sample(function.duration, len(at), random), function.timeout_s) * ratio
+        picked = random.choice(len(functions), len(at), p=load.shares)
+        busy = np.empty(len(at))
+        for index, function in enumerate(functions):
+            chosen = picked == index
+            count = int(np.count_nonzero(chosen))
+            busy[chosen] = np.minimum(sample(function.duration, count, random), function.timeout_s)
         at = at + busy + max(round_trip_s, 1e-3) + phase.think_s
         at = at[at < phase.end_s]
     return np.sort(np.concatenate(sent))
