@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from burstline.core.quota.advice import advise
 from burstline.core.quota.bindings import Binding, bindings_of
-from burstline.core.quota.confirming import confirmed_bindings, confirmed_findings, decisions
+from burstline.core.quota.confirming import confirmed_bindings, confirmed_findings, decisions, throttle_notes
 from burstline.core.quota.cost import Cost, cost_of
 from burstline.core.quota.demand import demand_of
 from burstline.core.quota.findings import Finding, findings_of
@@ -83,6 +83,7 @@ def weigh(record: RunRecord) -> Judgement:
             *(record.aws.notes if record.aws else ()),
             *_own_notes(record, spans, limited),
             *settlement.notes,
+            *throttle_notes(plan, watch, settlement.throttled, series.answers),
             *demand.notes,
         ),
     )
