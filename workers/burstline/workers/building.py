@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from burstline.core.load.plan import Auth, AuthKind, Expect, Request
 from burstline.workers.connections import Reading
@@ -59,7 +59,7 @@ class Builder:
         split = urlsplit(url)
         self._method, self._run_id, self._signer = request.method, run_id, signer
         self._origin = f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
-        self._host, self._absolute = split.netloc.rpartition("@")[2], absolute
+        self._host, self._absolute = _host_header(split), absolute
         self._path = url_text(resolve(split.path.rstrip("/") + request.path) or "/")
         self._query = [(quote(name, safe=""), Text(resolve(value))) for name, value in request.query]
         self._headers = _headers(request, headers)
@@ -76,11 +76,18 @@ class Builder:
         self.names: frozenset[str] = frozenset().union(*(text.names for text in texts if isinstance(text, Text)))
         constant = all(not isinstance(text, Text) or text.constant is not None for text in texts)
         self.fixed = self._assemble(Values({}, run_id, 0)) if constant and signer is None else None
+        self._signed_once = constant and signer is not None
+        self._signed, self._signed_at = b"", object()
 
     def build(self, number: int, row: Row) -> bytes:
         """Return the request of arrival `number` with the values of `row`."""
         if self.fixed is not None:
             return self.fixed
+        if self._signed_once and self._signer is not None:
+            moment = self._signer.moment()
+            if moment != self._signed_at:
+                self._signed, self._signed_at = self._assemble(Values(row, self._run_id, number)), moment
+            return self._signed
         return self._assemble(Values(row, self._run_id, number))
 
     def expected(self, status: int, body: bytes) -> bool:
@@ -101,6 +108,14 @@ class Builder:
         if body or self._method in _BODY_METHODS:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _host_header(url: SplitResult) -> str:
+    """Return host and port; a default port is left out, as signatures want it."""
+    host = url.netloc.rpartition("@")[2]
+    if url.port == {"http": 80, "https": 443}.get(url.scheme):
+        return host.rpartition(":")[0]
+    return host
 
 
 def our_headers(run_id: str, marks: bool, version: str) -> list[tuple[str, Text]]:
