@@ -146,4 +146,4 @@ def _goal(parameter: str, value: float, rate: float) -> float:
     if parameter == "concurrency":
         return max(1.0, 0.01 * value)
     share = {"rate": 0.002, "slope": 0.02, "rate_limit": 0.005, "count": 0.02}
-    return 0.01 if parameter == "period" else share[parameter] * value
+    return 0.0101 if parameter == "period" else share[parameter] * value

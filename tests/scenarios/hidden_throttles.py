@@ -7,7 +7,7 @@ from burstline.core.quota.admission import Admission, Call, Decision
 from burstline.core.quota.quotas import Account, Family
 from burstline.core.quota.signatures import PREFIXES
 
-CODES = {
+CODES: dict[Front, dict[Family | None, str]] = {
     Front.REST: {Family.BUCKET: "429.too_many", None: "500.internal"},
     Front.HTTP: {Family.BUCKET: "429.too_many", None: "503.unavailable"},
     Front.ALB: {None: "502"},

@@ -21,7 +21,7 @@ from burstline.core.quota.series import Floats
 
 SHORTEST_BINS = 10
 DEEPEST = 3
-LEAST_GAIN = 40.0
+LEAST_GAIN = 50.0
 LEAST_RELATIVE_GAIN = 0.06
 """A split must add this much to the log-likelihood, and this share of it: noise alone can be split, too."""
 

@@ -12,10 +12,16 @@ from burstline.core.quota.fitting.laws import Explanation, at_random, likelihood
 from burstline.core.quota.fitting.windows import PRIOR, fit_windows
 from burstline.core.quota.quotas import Family
 
-MARGIN = 12.0
+MARGIN = 20.0
 """Log-likelihood by which the best law must beat chance and every law of another family to be named."""
 
 FEWEST_REJECTIONS = 8
+
+LEAST_GOODNESS = 0.12
+"""Share of the deviance from chance that a law must take away to turn ambiguous answers into throttles."""
+
+CLOSE = 0.45
+"""Width of a law's error, requests, from which it leaves nothing to explain."""
 
 LEAST_PASSED = 5
 """Requests that must pass in the later half of the rejections: where all is refused, an outage explains it, too."""
@@ -51,12 +57,13 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
         return Verdict(low, high, None, None, 0.0)
     chance = at_random(evidence, low, high)
     without = None if evidence.ambiguous else Family.UNKNOWN
-    if count < FEWEST_REJECTIONS:
+    if count < FEWEST_REJECTIONS or _all_errors(evidence, low, high, errors):
         return Verdict(low, high, without, None, chance)
     laws = sorted(
         _plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True
     )
-    if not laws or laws[0].likelihood < chance + MARGIN:
+    needed = chance + max(MARGIN, LEAST_GOODNESS * abs(chance) if evidence.ambiguous else 0.0)
+    if not laws or laws[0].likelihood < needed:
         return Verdict(low, high, without, None, chance)
     best = laws[0]
     others = [law.likelihood for law in laws if law.family is not best.family]
@@ -66,9 +73,28 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     return Verdict(low, high, family, best, best.likelihood, goodness, gain)
 
 
+def _all_errors(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> bool:
+    """Whether latencies alone say that the ambiguous answers of the span are errors: they took as long as work."""
+    if errors is None or not evidence.ambiguous:
+        return False
+    count = int(evidence.rejected[low:high].sum())
+    expected = errors.ratio / max(1e-9, 1 - errors.ratio) * float(evidence.passed[low:high].sum())
+    return count - expected < 3 * count**0.5
+
+
 def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:
+    rated = _rating(evidence, low, high, errors, _candidates(evidence, low, high, errors))
+    # Counters are tried where nothing simpler fits closely: their search is long.
+    if Family.WINDOW_COUNTER in evidence.families and not any(law.width <= CLOSE for law in rated):
+        rated += _rating(evidence, low, high, errors, fit_windows(evidence, low, high))
+    return rated
+
+
+def _rating(
+    evidence: Evidence, low: int, high: int, errors: ErrorShare | None, laws: list[Explanation]
+) -> list[Explanation]:
     rated = []
-    for law in _candidates(evidence, low, high, errors):
+    for law in laws:
         calm = law.room > 3 + 3 * law.width
         shares = {0.0, (by_calm(evidence, low, high, calm) or NO_ERRORS).ratio}
         shares |= {one.ratio for one in (errors if evidence.ambiguous else None, law.errors) if one is not None}
@@ -79,7 +105,7 @@ def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -
 
 
 def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> list[Explanation]:
-    """Leave out counters whose period is the time that work takes, if a cap explains the rejections, too."""
+    """Leave out counters whose period is once to three times what work takes, if a cap explains the rejections."""
     capped = any(law.family is Family.CONCURRENCY and law.likelihood > chance + MARGIN for law in laws)
     if not capped:
         return laws
@@ -87,13 +113,14 @@ def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> li
     return [
         law
         for law in laws
-        if law.family is not Family.WINDOW_COUNTER or abs(law.estimates[1].value - evidence.work_s) > slack_s
+        if law.family is not Family.WINDOW_COUNTER
+        or all(abs(law.estimates[1].value - n * evidence.work_s) > slack_s for n in (1, 2, 3))
     ]
 
 
 def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:
     allowed = set(evidence.families)
-    found: list[Explanation] = fit_windows(evidence, low, high) if Family.WINDOW_COUNTER in allowed else []
+    found: list[Explanation] = []
     where = np.flatnonzero(evidence.rejected[low:high]) + low
     if int(evidence.passed[(where[0] + where[-1]) // 2 : where[-1] + 1].sum()) < LEAST_PASSED:
         return found

@@ -19,6 +19,11 @@ from burstline.core.quota.quotas import Family
 from burstline.core.quota.series import Floats, Ints, Series, series_of
 
 NEVER_ARRIVED = {UNREACHABLE_DNS, UNREACHABLE_CONNECT, UNREACHABLE_TLS}
+REQUESTS_PER_STEP = 8
+LEAST_STEP = 3
+"""Single decisions at random look nearly as likely as lawful ones, and jitter and clocks blur 10 ms; over some
+requests, and over 30 ms, the difference shows."""
+
 PEAK_RATIO = 1.4
 """A peak of a latency histogram is the span [x, 1.4 x] that holds most; a rejection's latency varies less."""
 
@@ -85,6 +90,13 @@ class Evidence:
     clock_error_s: float
     segment_count: int
     points: Points
+
+    @property
+    def step(self) -> int:
+        """How many bins laws are compared over at once, so that some requests lie in each, 3..20."""
+        busy = self.tried[self.tried > 0]
+        per_bin = float(busy.sum()) / max(1, int(np.flatnonzero(self.tried)[-1] - np.argmax(self.tried > 0)) + 1)
+        return int(np.clip(round(REQUESTS_PER_STEP / per_bin), LEAST_STEP, 20)) if len(busy) else 1
 
     @property
     def count(self) -> int:

@@ -20,8 +20,8 @@ from burstline.core.quota.series import Floats, Ints
 WIDTHS = (0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.2, 3.3, 5.0, 7.5, 11.0, 17.0, 25.0, 40.0, 60.0, 100.0)
 """Candidate widths of the error of the room, requests."""
 
-MOST_ERRORS = 5
-"""Errors in one bin that look like the rejection, beyond which it is a surprise."""
+MOST_ERRORS = 16
+"""Errors in one group of bins that look like the rejection, beyond which it is a surprise."""
 
 SURPRISE = 0.01
 """Share of bins that may be anything: a law is not refuted by a few of them."""
@@ -68,8 +68,9 @@ def likelihood_of(evidence: Evidence, low: int, high: int, room: Floats, error_r
         room: by bin of the span, requests that would still have fitted at its end.
         error_ratio: share of passed requests that fail looking like the rejection, 0..1.
     """
-    rejected = evidence.rejected[low:high].astype(np.float64)
-    tried = evidence.tried[low:high].astype(np.float64)
+    rejected = grouped(evidence.rejected[low:high], evidence.step).astype(np.float64)
+    tried = grouped(evidence.tried[low:high], evidence.step).astype(np.float64)
+    room = room[np.minimum(np.arange(len(tried)) * evidence.step + evidence.step, high - low) - 1]
     some = tried > 0
     rejected, tried, room = rejected[some], tried[some], room[some]
     errors = error_ratio * np.maximum(tried - rejected, 0)
@@ -99,9 +100,17 @@ def _logistic(x: Floats) -> Floats:
     return result
 
 
+def grouped(bins: Ints, step: int) -> Ints:
+    """Return sums over `step` bins each; the last group may be shorter."""
+    if step == 1:
+        return bins
+    sums: Ints = np.add.reduceat(bins, np.arange(0, len(bins), step))
+    return sums
+
+
 def at_random(evidence: Evidence, low: int, high: int) -> float:
     """Return the log-likelihood of a constant share of failures, whatever the load: no throttle at all."""
-    rejected, tried = evidence.rejected[low:high], evidence.tried[low:high]
+    rejected, tried = (grouped(bins[low:high], evidence.step) for bins in (evidence.rejected, evidence.tried))
     some = tried > 0
     rejected, tried = rejected[some], tried[some]
     share = float((rejected.sum() + 0.5) / (tried.sum() + 1))

@@ -30,10 +30,13 @@ COARSE_RATIO = 1.015
 """Periods are tried in steps of this ratio first, then bin by bin around the best of them."""
 
 MOST_BEST = 5
+LASTING = 6
+"""Bins with requests over which refusing must last to have begun."""
+
 QUIET_BINS = 20
 """Bins without a refusal between two episodes."""
 
-PRIOR = 20.0
+PRIOR = 40.0
 """Taken off a counter's log-likelihood: hundreds of periods were tried to find it, and laws with less freedom come
 first (a cap with a fixed service time is a log of that length)."""
 
@@ -51,6 +54,7 @@ class _Counts:
         self.let_in = np.concatenate(([0.0], np.cumsum(self.tried - self.rejected)))
         self.ends = np.arange(1, high - low + 1)
         self.first = int(np.argmax(self.tried > 0))
+        self.onsets = self._onsets()
 
     def sliding(self, period: int) -> tuple[Floats, bool]:
         """Passed in the last period."""
@@ -78,6 +82,16 @@ class _Counts:
         phase = round(float(np.angle(turns.sum())) / (2 * np.pi) * period) % period
         begun = np.maximum((self.ends - 1 - phase) // period * period + phase, 0)
         return self.all[self.ends] - self.all[begun], True
+
+    def _onsets(self) -> NDArray[np.int64]:
+        """Bins in which refusing begins, for good if there are such (errors are not), or is partial."""
+        busy = np.flatnonzero(self.tried > 0)
+        refused = self.rejected[busy] / self.tried[busy]
+        ahead = np.convolve(refused, np.ones(LASTING), "full")[LASTING - 1 :] / LASTING
+        begins = (refused > 0) & (np.concatenate(([0.0], refused[:-1])) < 1)
+        lasting = begins & (np.concatenate((ahead[1:], ahead[-1:])) > 0.7)
+        found: NDArray[np.int64] = busy[lasting] if lasting.any() else busy[begins]
+        return found
 
     def recoveries(self) -> NDArray[np.int64]:
         """Bins in which requests pass again after all or nearly all were refused."""
@@ -142,12 +156,9 @@ def _episodes(counts: _Counts, counted: Floats, limit: float, refused_count: boo
 
 def _error(counts: _Counts, counted: Floats, refused_count: bool) -> tuple[float, float]:
     """Return how many rejections are not where a counter would put them, and its limit."""
-    at = (counts.rejected > 0) & (counts.rejected < counts.tried)
-    if not at.any():
-        at = counts.rejected > 0
-        at &= np.concatenate(([True], counts.rejected[:-1] == 0))
+    at = counts.onsets
     if refused_count:
-        limit = float(np.median((counted - counts.rejected)[at])) if at.any() else 0.0
+        limit = float(np.median((counted - counts.rejected)[at])) if len(at) else 0.0
         predicted = np.clip(counted - limit, 0, counts.tried)
     else:
         limit = float(np.median(counted[counts.rejected > 0]))

@@ -1,0 +1,127 @@
+"""A bucket's line through its rejections: what was used since it was last full against the time since then."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burstline.core.load.window import BIN_S
+from burstline.core.quota.fitting.evidence import Evidence
+from burstline.core.quota.fitting.lines import Noise, noise_of, robust_fit
+from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_only, passage_of
+from burstline.core.quota.series import Floats
+
+FEWEST_POINTS = 6
+ROUNDS = 6
+UNSURE = (0.0005, 0.02)
+"""Relative error of the first guess of the rate that is allowed for, where that fits closely, and else."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLine:
+    """A fitted bucket.
+
+    Attributes:
+        found: rate, level of the first stretch and, if there are more, of all later ones.
+        anchors: for each point, since when.
+        at_s: the points.
+        noise: around the line.
+        scatter: median distance from the line, requests.
+        room: by bin of the span.
+    """
+
+    found: Floats
+    anchors: Anchors
+    at_s: Floats
+    noise: Noise
+    scatter: float
+    room: Floats
+
+
+def fit_line(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, high: int) -> BucketLine | None:
+    """Fit a bucket from which each bin took `used` tokens through the chosen points."""
+    points = evidence.points
+    at_s, bins = points.at_s[chosen], points.bins[chosen]
+    if len(at_s) < FEWEST_POINTS or at_s[-1] - at_s[0] < 5 * BIN_S:
+        return None
+    passed, total = np.cumsum(evidence.passed), np.cumsum(used)
+    inner = points.passed[chosen] - (passed[bins] - evidence.passed[bins])
+    level = total[bins] - used[bins] + inner * used[bins] / np.maximum(evidence.passed[bins], 1)
+    lines = [_line(evidence, level, total, chosen, low, high, used, UNSURE[0])]
+    if lines[0].scatter > 1:
+        lines.append(_line(evidence, level, total, chosen, low, high, used, UNSURE[1]))
+    return min(lines, key=lambda line: line.scatter)
+
+
+def _line(
+    evidence: Evidence,
+    level: Floats,
+    total: Floats,
+    chosen: NDArray[np.bool_],
+    low: int,
+    high: int,
+    used: Floats,
+    unsure: float,
+) -> BucketLine:
+    """Fit in rounds: stretches from the rate, the rate from the stretches."""
+    at_s, weight = evidence.points.at_s[chosen], evidence.points.weight[chosen]
+    passage = passage_of(evidence.tried, used, low, high)
+    rate = _first_guess(at_s, level)
+    anchors = anchors_of(passage, at_s, rate, 1.5, unsure)
+    scatter = 0.0
+    for _ in range(ROUNDS):
+        columns = _columns(at_s, anchors)
+        found, kept = robust_fit(columns, level - anchors.before, weight)
+        off = level - anchors.before - columns @ found
+        scatter = float(np.median(np.abs(off)))
+        slack = 1.0 + 3 * scatter
+        anchors = anchors_of(passage, at_s, max(0.0, float(found[0])), slack, min(unsure, 0.003))
+        anchors = filled_only(anchors, at_s, level, float(found[0]), min(unsure, 0.003))
+        if abs(found[0] - rate) <= 1e-6 * max(1.0, rate):
+            break
+        rate = max(0.0, float(found[0]))
+    columns = _columns(at_s, anchors)
+    found, kept = robust_fit(columns, level - anchors.before, weight)
+    off = level - anchors.before - columns @ found
+    noise = noise_of(at_s[kept], off[kept])
+    return BucketLine(found, anchors, at_s, noise, scatter, _room(total, low, high, found, anchors, at_s))
+
+
+def _first_guess(at_s: Floats, level: Floats) -> float:
+    """Median slope between points about a sixth of the span apart."""
+    lag_s = (at_s[-1] - at_s[0]) / 6
+    later = np.searchsorted(at_s, at_s + lag_s)
+    early = np.flatnonzero(later < len(at_s))
+    if not len(early):
+        return 0.0
+    later = later[early]
+    gap_s = at_s[later] - at_s[early]
+    close = gap_s < 2 * lag_s
+    if not close.any():
+        close = np.ones(len(gap_s), dtype=bool)
+    return max(0.0, float(np.median((level[later] - level[early])[close] / gap_s[close])))
+
+
+def _columns(at_s: Floats, anchors: Anchors) -> Floats:
+    """The rate's column, then one for the level of the first stretch and one for all later ones, if there are any."""
+    later = anchors.stretch > 0
+    columns = [at_s - anchors.at_s, (~later).astype(np.float64)]
+    if later.any() and not later.all():
+        columns.append(later.astype(np.float64))
+    elif later.all():
+        columns[1] = later.astype(np.float64)
+    return np.column_stack(columns)
+
+
+def _room(total: Floats, low: int, high: int, found: Floats, anchors: Anchors, at_s: Floats) -> Floats:
+    """Tokens at each bin's end: what the line allows less what was taken."""
+    ends_s = (np.arange(low, high) + 1) * BIN_S
+    before = total[low:high]
+    follows = np.minimum(np.searchsorted(at_s, ends_s - BIN_S), len(at_s) - 1)
+    # A bin belongs to the stretch of the next rejection once that stretch has begun.
+    begun = anchors.at_s[follows] <= ends_s
+    follows = np.where(begun, follows, np.maximum(follows - 1, 0))
+    level = np.where(anchors.stretch[follows] > 0, found[-1], found[1])
+    room: Floats = anchors.before[follows] + level + found[0] * (ends_s - anchors.at_s[follows]) - before
+    # Before the first stretch the bucket was about full.
+    return np.where(ends_s < anchors.at_s[follows], np.maximum(room, level), room)
