@@ -23,10 +23,12 @@ from yarl import URL
 
 from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
+from burstline.workers.answers import plain_status
 from burstline.workers.resolving import GatedResolver, tls_context
 from burstline.workers.templating import Text
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,12 @@ class Reading:
     Attributes:
         keep_bytes: how much of a long body is handed over at least.
         skipped: by status, 0..999: whether a body that came with its head need not be looked at.
+        bare: by status: whether the status says it all, and neither headers nor body are looked at.
     """
 
     keep_bytes: int = 4096
     skipped: Sequence[bool] = (False,) * 1000
+    bare: Sequence[bool] = (False,) * 1000
 
 
 class Owner(Protocol):
@@ -69,7 +73,7 @@ class Link(ResponseHandler):
         self._owner: Owner | None = None
         self._connection: Any = None
         self._token: Any = None
-        self._head = self._was_answered = False
+        self._head = self._was_answered = self._parsing = False
         self._reading = Reading()
         self._body: StreamReader | None = None
         self._collector: asyncio.Task[None] | None = None
@@ -142,9 +146,18 @@ class Link(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
+        token, owner = self._token, self._owner
+        if token is not None and owner is not None and not self._parsing and not self._head:
+            status = plain_status(data)
+            if status and self._reading.bare[status]:
+                self._token = None
+                owner.answered(token, status, _NO_HEADERS, b"")
+                owner.freed(self)
+                return
+        self._parsing = True
         super().data_received(data)
         if self._was_answered:  # only now is the parser done with this data, and the link free
-            self._was_answered = False
+            self._was_answered = self._parsing = False
             if self._owner is not None:
                 self._owner.freed(self)
 
@@ -161,6 +174,7 @@ class Link(ResponseHandler):
         self._body = None
         if self._token is not None:
             self._complete(message, bytes(kept))
+        self._parsing = False
         if self.transport is None:
             self._lose()
         elif self._owner is not None:

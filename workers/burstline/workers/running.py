@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Front, Users
 from burstline.core.load.samples import TIMED_OUT, TRANSPORT_SIGNATURES
@@ -85,6 +85,11 @@ class Segment:
             slots_share(ceilings.in_flight, prepared.stripe.segment, count) if ceilings.in_flight else 1 << 60
         )
         self._sender: Sender = prepared.bind(self._answered, self._failed, self._wired)
+        looks_at_headers = front is Front.LAMBDA  # an error of the function is a 200 with a header
+        self._readings = [
+            builder.reading if looks_at_headers else replace(builder.reading, bare=builder.reading.skipped)
+            for builder in prepared.builders
+        ]
         self._hold = Hold()
         self._paced, self._users_done = asyncio.Event(), asyncio.Event()
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
@@ -203,7 +208,7 @@ class Segment:
         now_s = self.clock.now()
         flight = Flight(number, phase, request, due_s, now_s, builder.timeout_s)
         flight.user = user
-        if not sender.send(flight, data, builder.head, builder.reading):
+        if not sender.send(flight, data, builder.head, self._readings[request]):
             recorder.due(SLOTS, phase, due_s, now_s)
             return False
         recorder.due(WRITTEN if flight.on_wire else HANDED, phase, due_s, now_s)
