@@ -1,28 +1,31 @@
-"""The HTTP side: /metrics for Prometheus, /healthz, and the runs with their reports as JSON."""
+"""The HTTP side: /metrics for Prometheus, /healthz, the runs with their reports as JSON, and the web pages."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
-from burstline.server.access import check
 from burstline.server.clock import Clock, seconds
+from burstline.server.entry import Sessions, token_check, wants_html
 from burstline.server.errors import CannotStart, ServerError
 from burstline.server.metrics import CONTENT_TYPE, RunCollector, exposition
 from burstline.server.roster import Roster
 from burstline.server.runs import Runs
-from burstline.server.settings import ServerSettings, Token
+from burstline.server.settings import ServerSettings
 from burstline.server.store import Store
+from burstline.server.webpages import WebPages
 
 INDEX_RUNS = 50
+SHUTDOWN_S = 2.0
+"""How long requests under way may take when the server ends."""
 
 
 class Pages:
     """Handlers of the HTTP side."""
 
-    def __init__(self, runs: Runs, store: Store, collector: RunCollector) -> None:
-        self._runs, self._store, self._collector = runs, store, collector
+    def __init__(self, runs: Runs, store: Store, collector: RunCollector, web_pages: WebPages) -> None:
+        self._runs, self._store, self._collector, self._web_pages = runs, store, collector, web_pages
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Everything in Prometheus's text format."""
@@ -43,7 +46,9 @@ class Pages:
         return web.Response(text="ok\n")
 
     async def index(self, request: web.Request) -> web.Response:
-        """The newest runs, with links."""
+        """The newest runs, with links; as a page for browsers."""
+        if wants_html(request):
+            return await self._web_pages.index(request)
         rows = await self._store.runs(INDEX_RUNS)
         runs = [
             {
@@ -78,31 +83,23 @@ async def serve_http(
     if not listen:
         yield ""
         return
-    pages = Pages(runs, store, RunCollector(lambda: list(runs.active.values()), roster, clock, settings.series_kept_s))
-    app = web.Application(middlewares=[_token_check(settings.tokens)])
+    sessions = Sessions(time.monotonic)
+    web_pages = WebPages(runs, store, roster, clock, settings, sessions)
+    collector = RunCollector(lambda: list(runs.active.values()), roster, clock, settings.series_kept_s)
+    pages = Pages(runs, store, collector, web_pages)
+    app = web.Application(middlewares=[token_check(settings.tokens, sessions)])
+    app.on_shutdown.append(web_pages.close)
     app.router.add_get("/metrics", pages.metrics)
     app.router.add_get("/healthz", pages.health)
     app.router.add_get("/", pages.index)
     app.router.add_get("/runs/{run}/report.json", pages.report)
-    runner = web.AppRunner(app, access_log=None)
+    web_pages.add_to(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         yield await _listen(runner, listen)
     finally:
         await runner.cleanup()
-
-
-def _token_check(tokens: tuple[Token, ...]) -> Middleware:
-    """Ask for a token everywhere but on /healthz, when tokens are configured."""
-
-    @web.middleware
-    async def check_token(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = check("/burstline.http" + request.path, request.headers.get("Authorization", ""), tokens)
-        if refusal is not None and request.path != "/healthz":
-            return web.json_response({"error": refusal.message}, status=401)
-        return await handler(request)
-
-    return check_token
 
 
 async def _listen(runner: web.AppRunner, listen: str) -> str:
