@@ -244,8 +244,8 @@ def test_what_stands_in_the_way_of_a_request_is_a_sentence(
     [
         ("PENDING", None, ""),
         ("CASE_CLOSED", 2000.0, "Granted: the quota is 2,000 now."),
-        ("CASE_CLOSED", 1000.0, "not 2,000: granted in part, later, or not at all"),
-        ("CASE_CLOSED", None, "could not be read again"),
+        ("CASE_CLOSED", 1000.0, "not 2,000: granted in part, later, or not at all."),
+        ("CASE_CLOSED", None, "could not be read again."),
         ("DENIED", 1000.0, "AWS ended it as DENIED; the quota is 1,000."),
     ],
 )
