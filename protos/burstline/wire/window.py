@@ -1,6 +1,7 @@
 """Windows: `v1.Window` <-> `core.load.window.Window`."""
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 from burstline.core.load.histogram import LARGEST_INDEX, Histogram
 from burstline.core.load.window import AnswerKey, Bin, Drop, Latency, LatencyKey, Load, Mark, SegmentKey, Window
@@ -35,15 +36,19 @@ def histogram_from_proto(message: v1.Histogram, field: str, checks: Checks) -> H
     if len(message.index_deltas) != len(message.counts):
         checks.refuse(field, "index_deltas and counts have different lengths")
         return Histogram()
-    counts: dict[int, int] = {}
-    index = 0
-    for delta, count in zip(message.index_deltas, message.counts, strict=True):
-        index += delta
-        if count < 1 or not 0 <= index <= LARGEST_INDEX:
-            checks.refuse(field, f"bucket {index} with count {count}: allowed is 0 to {LARGEST_INDEX}, counts from 1")
-            return Histogram()
-        counts[index] = count
-    return Histogram(counts, message.sum_seconds, message.max_seconds)
+    counts = list(message.counts)
+    if not counts:
+        return Histogram({}, message.sum_seconds, message.max_seconds)
+    indices = list(accumulate(message.index_deltas))
+    if min(counts) < 1 or min(indices) < 0 or max(indices) > LARGEST_INDEX:
+        index, count = next(
+            (index, count)
+            for index, count in zip(indices, counts, strict=True)
+            if count < 1 or not 0 <= index <= LARGEST_INDEX
+        )
+        checks.refuse(field, f"bucket {index} with count {count}: allowed is 0 to {LARGEST_INDEX}, counts from 1")
+        return Histogram()
+    return Histogram(dict(zip(indices, counts, strict=True)), message.sum_seconds, message.max_seconds)
 
 
 def window_to_proto(window: Window) -> v1.Window:
@@ -88,8 +93,13 @@ def window_to_proto(window: Window) -> v1.Window:
     )
 
 
-def window_from_proto(message: v1.Window) -> Window:
+def window_from_proto(message: v1.Window, *, outline: bool = False) -> Window:
     """Return a window.
+
+    Args:
+        message: what came over the wire.
+        outline: leave out what only judging needs, which is most of the work: completions, marks, and the answers in
+            bins. What is refused is the same.
 
     Raises:
         InvalidMessage: a count is negative, or a histogram is malformed.
@@ -107,9 +117,12 @@ def window_from_proto(message: v1.Window) -> Window:
             )
             for i, entry in enumerate(message.latencies)
         },
-        bins={b.index: Bin(b.due_count, b.sent_count, _signatures_from_proto(b.answers)) for b in message.bins},
-        completions={c.index: _signatures_from_proto(c.answers) for c in message.completions},
-        marks={mark.index: _mark_from_proto(mark) for mark in message.marks},
+        bins={
+            b.index: Bin(b.due_count, b.sent_count, {} if outline else _signatures_from_proto(b.answers))
+            for b in message.bins
+        },
+        completions={} if outline else {c.index: _signatures_from_proto(c.answers) for c in message.completions},
+        marks={} if outline else {mark.index: _mark_from_proto(mark) for mark in message.marks},
         lateness=histogram_from_proto(message.lateness, "lateness", checks),
         loop_lag=histogram_from_proto(message.loop_lag, "loop_lag", checks),
         connect=histogram_from_proto(message.connect, "connect", checks),

@@ -88,12 +88,14 @@ class ActiveRun:
         return {epoch.row.worker_id for epoch in self.epochs() if epoch.living} | self.reserved
 
     def add_window(self, epoch: Epoch, sequence: int, window: Window) -> None:
-        """Add a committed window, unless it came before."""
+        """Add a committed window, unless it came before.
+
+        That does not wake the driver, who looks every 0.1 s anyway: hundreds of workers would keep it awake all the time.
+        """
         if epoch.has(sequence):
             return
         epoch.add(sequence, window)
         self.live.add(window)
-        self.changed.set()
 
     def run_s(self, now_nanos: int) -> float | None:
         """Return the run time; None while T0 is not set."""

@@ -20,9 +20,9 @@ def decode_account(body: bytes | None) -> Account:
     return account_from_proto(None if body is None else resources_pb2.Account.FromString(body))
 
 
-def decode_window(body: bytes) -> Window:
-    """Return the window of `WindowRow.body`."""
-    return window_from_proto(resources_pb2.Window.FromString(body))
+def decode_window(body: bytes, *, outline: bool = False) -> Window:
+    """Return the window of `WindowRow.body`; its `outline` is what live totals need."""
+    return window_from_proto(resources_pb2.Window.FromString(body), outline=outline)
 
 
 def decode_preflight(body: bytes | None) -> tuple[tuple[PreflightAnswer, ...], int]:

@@ -126,7 +126,7 @@ class Runs:
             epoch = run.epoch(SegmentKey(run.id, segment, number))
             for row in group:
                 if epoch is not None:
-                    run.add_window(epoch, row.sequence, decode_window(row.body))
+                    run.add_window(epoch, row.sequence, decode_window(row.body, outline=True))
 
     async def stop(self, run_id: str) -> Stopping:
         """Stop a run: returns once every reachable worker was told and had a moment to answer."""

@@ -131,7 +131,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
 
     async def _window(self, worker: Worker, link: StreamLink, report: wire.WindowReport) -> None:
         key: SegmentKey = key_from_proto(report.key)
-        window = window_from_proto(report.window)
+        window = window_from_proto(report.window, outline=True)
         await self._runs.window(worker, key, report.sequence, report.window.SerializeToString(), window)
         link.acknowledge(WindowKey(key, report.sequence))
 

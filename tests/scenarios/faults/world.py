@@ -163,9 +163,19 @@ class World:
         """Wait for a run's end and return its report."""
         final = (v1.Run.SUCCEEDED, v1.Run.STOPPED, v1.Run.FAILED)
         until(lambda: self.get(run).state in final, within_s, "the run ends")
-        chunks = self._stub().GetReport(wire.GetReportRequest(name=run), timeout=20)
-        report: dict[str, Any] = json.loads(b"".join(chunk.json for chunk in chunks))
+        until(lambda: self._pieces(run) is not None, 20.0, "the report is stored")
+        report: dict[str, Any] = json.loads(self._pieces(run) or b"")
         return report
+
+    def _pieces(self, run: str) -> bytes | None:
+        """Return a report; None while there is none, which a store that was full needs a moment for."""
+        try:
+            chunks = self._stub().GetReport(wire.GetReportRequest(name=run), timeout=20)
+            return b"".join(chunk.json for chunk in chunks)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                return None
+            raise
 
     def seen(self) -> Seen:
         """Return what the target wrote down so far."""

@@ -88,3 +88,17 @@ def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) 
     with pytest.raises(InvalidMessage) as caught:
         window_from_proto(message)
     assert caught.value.violations[0].field == field
+
+
+@given(windows)
+@settings(max_examples=30, deadline=None)
+def test_an_outline_has_all_that_live_totals_add_up(window: Window) -> None:
+    outline = window_from_proto(window_to_proto(window), outline=True)
+    assert (outline.loads, outline.answers, outline.latencies) == (window.loads, window.answers, window.latencies)
+    assert (outline.watermark, outline.second, outline.lateness) == (window.watermark, window.second, window.lateness)
+    assert {index: (one.due, one.sent) for index, one in outline.bins.items()} == {
+        index: (one.due, one.sent) for index, one in window.bins.items()
+    }
+    assert not outline.completions
+    assert not outline.marks
+    assert not any(one.answers for one in outline.bins.values())
