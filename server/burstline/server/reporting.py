@@ -10,10 +10,11 @@ from typing import Any
 
 from burstline.core.load.histogram import Histogram, bounds_of
 from burstline.core.load.ledger import Ledger
-from burstline.core.load.plan import Plan
+from burstline.core.load.plan import Phase, Plan
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
 from burstline.core.load.window import Drop
 from burstline.core.quota.bindings import Binding
+from burstline.core.quota.fitting.fitting import Fit
 from burstline.core.quota.inflight import merged
 from burstline.core.quota.proposals import Advice
 from burstline.server.aws_reporting import aws_document
@@ -50,7 +51,7 @@ def document(record: RunRecord, judgement: Judgement) -> dict[str, Any]:
             "clock_error_s": record.totals.clock_error_s,
         },
         "bindings": [_binding(binding) for binding in judgement.bindings],
-        "fits": [],
+        "fits": [_fit(one) for one in judgement.fits],
         "findings": [plain(one) | {"headroom_ratio": one.headroom_ratio} for one in judgement.findings],
         "advice": [_advice(advice) for advice in judgement.advice],
         "thresholds": [plain(result) for result in judgement.thresholds],
@@ -77,9 +78,12 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     """Return the plan as JSON, without what authenticates."""
     found: dict[str, Any] = plain(plan)
     found["auth"] = {"kind": plan.auth.kind.value}
-    for phase, written in zip(plan.load, found["load"], strict=True):
-        written["shape"] = {"kind": type(phase.shape).__name__.lower()} | written["shape"]
+    found["load"] = [_phase(phase, written) for phase, written in zip(plan.load, found["load"], strict=True)]
     return found
+
+
+def _phase(phase: Phase, written: dict[str, Any]) -> dict[str, Any]:
+    return written | {"shape": {"kind": type(phase.shape).__name__.lower()} | written["shape"]}
 
 
 def plain(value: Any) -> Any:
@@ -213,7 +217,15 @@ def _binding(binding: Binding) -> dict[str, Any]:
     }
 
 
+def _fit(fit: Fit) -> dict[str, Any]:
+    names = ("family", "parameter", "value", "low", "high", "unit", "from_s", "to_s")
+    return {name: plain(getattr(fit, name)) for name in names}
+
+
 def _advice(advice: Advice) -> dict[str, Any]:
     found: dict[str, Any] = plain(advice)
+    found.pop("slowness")
+    if advice.load is not None:
+        found["load"] = [_phase(phase, written) for phase, written in zip(advice.load, found["load"], strict=True)]
     found["command"] = advice.command or None
     return found

@@ -34,7 +34,17 @@ LAWS = {
 
 
 def summary(record: RunRecord, judgement: Judgement) -> str:
-    """Return the decisive verdict in one sentence, with its numbers."""
+    """Return the decisive verdict in one sentence, with its numbers; of a stopped run it says how far that goes."""
+    text = _verdict(record, judgement)
+    if record.stopped_by != "user" or judgement.verdicts[0] is Verdict.COULD_NOT_RUN:
+        return text
+    planned_s = record.schedule.duration_s
+    if judgement.verdicts[0] is Verdict.PASSED:
+        text = text.removeprefix("Passed: ")
+    return f"Stopped by a user after {record.duration_s:,.1f} of {planned_s:,.1f} s. Until then: {text}"
+
+
+def _verdict(record: RunRecord, judgement: Judgement) -> str:
     ledger, verdict = record.ledger, judgement.verdicts[0]
     if verdict is Verdict.COULD_NOT_RUN:
         return f"The run could not run: {record.problem}"
@@ -73,6 +83,9 @@ def summary(record: RunRecord, judgement: Judgement) -> str:
 
 
 def _subject(record: RunRecord, binding: Binding) -> str:
+    if binding.fitted:
+        names = [NAMES[binding.layer]] if binding.layer else [NAMES[one.layer] for one in binding.candidates]
+        return f"{LAWS[binding.family]} ({binding.fitted}, as fitted; {' or '.join(dict.fromkeys(names))})"
     if binding.layer is None:
         fitting = [one.layer for one in binding.candidates if one.explains]
         names = [NAMES[layer] for layer in fitting or [one.layer for one in binding.candidates]]

@@ -9,6 +9,9 @@ from burstline.core.quota.confirming import confirmed_bindings, confirmed_findin
 from burstline.core.quota.cost import Cost, cost_of
 from burstline.core.quota.demand import demand_of
 from burstline.core.quota.findings import Finding, findings_of
+from burstline.core.quota.fitted import fitted_decisions, fitted_findings, fitted_limits, honest, with_fits
+from burstline.core.quota.fitted_advice import advise_fitted
+from burstline.core.quota.fitting.fitting import Fit, fit
 from burstline.core.quota.honesty import TARGET_LATENESS_S, LimitedSpan, limited_s, limited_spans, overlaps
 from burstline.core.quota.inflight import admitted_signatures, floor_of, in_flight
 from burstline.core.quota.proposals import Advice
@@ -38,6 +41,7 @@ class Judgement:
     in_flight: Floats
     limited: tuple[LimitedSpan, ...]
     bindings: tuple[Binding, ...]
+    fits: tuple[Fit, ...]
     findings: tuple[Finding, ...]
     advice: tuple[Advice, ...]
     thresholds: tuple[ThresholdResult, ...]
@@ -50,10 +54,14 @@ def weigh(record: RunRecord) -> Judgement:
     plan, totals, account = record.plan, record.totals, _with_region(record)
     series = series_of(totals)
     watch = record.aws.watch if record.aws is not None else None
-    settlement = settle(plan, account, totals, series, decisions(plan, account, watch, series))
-    floor = floor_of(totals, settlement.explained)
-    bindings = confirmed_bindings(bindings_of(plan, account, series, settlement, floor), plan, account, watch)
     spans = limited_spans(totals, series)
+    fitted = honest(fit(totals, plan.target.front), spans)
+    decided = fitted_decisions(fitted, plan, account, decisions(plan, account, watch, series))
+    settlement = settle(plan, account, totals, series, decided)
+    floor = floor_of(totals, settlement.explained)
+    bindings = with_fits(bindings_of(plan, account, series, settlement, floor), fitted)
+    bindings = confirmed_bindings(bindings, plan, account, watch)
+    unknown = fitted_limits(fitted, plan, account)
     limited = _is_limited(record, spans, bindings)
     demand = demand_of(plan, account, record.schedule, totals, series, floor)
     advised = not (limited or record.problem) and record.ledger.sent > 0
@@ -74,8 +82,12 @@ def weigh(record: RunRecord) -> Judgement:
         in_flight(series, floor.value_s),
         spans,
         bindings,
-        confirmed_findings(findings_of(plan, account, series, floor), account, watch),
-        advise(plan, account, demand) if advised else (),
+        fitted.fits,
+        (
+            *confirmed_findings(findings_of(plan, account, series, floor), account, watch),
+            *fitted_findings(unknown, series, floor),
+        ),
+        (*advise_fitted(unknown, plan, account, demand), *advise(plan, account, demand)) if advised else (),
         thresholds,
         cost_of(plan, account, demand, record.ledger.sent, admitted),
         (
@@ -83,6 +95,7 @@ def weigh(record: RunRecord) -> Judgement:
             *(record.aws.notes if record.aws else ()),
             *_own_notes(record, spans, limited),
             *settlement.notes,
+            *fitted.notes,
             *throttle_notes(plan, watch, settlement.throttled, series.answers),
             *demand.notes,
         ),

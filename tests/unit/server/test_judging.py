@@ -118,6 +118,13 @@ def test_a_run_that_did_not_end_by_itself_says_why(
     assert sentence in report["summary"]
 
 
+def test_a_passed_run_that_a_user_stopped_says_that_it_was_stopped(make_run: MakeRun) -> None:
+    report = judged(make_run(changes={"stopped_by": "user", "duration_s": 2.0}))
+    assert report["verdict"] == "passed"
+    assert report["summary"].startswith("Stopped by a user after 2.0 of 5.0 s. Until then: ")
+    assert "Passed" not in report["summary"]
+
+
 def test_a_run_that_never_started_still_has_a_report(make_run: MakeRun) -> None:
     record = make_run(STEADY, STAGE)
     empty = Ledger(scheduled=1500, not_due=1500)

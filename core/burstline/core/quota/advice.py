@@ -1,21 +1,21 @@
 """Advice: for each limit in the demand's way, the number that lets it through, why, and the command."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from burstline.core.load.plan import Plan
-from burstline.core.quota.admission import Call
 from burstline.core.quota.bucket_advice import bucket_proposals
 from burstline.core.quota.concurrency_advice import concurrency_proposals
 from burstline.core.quota.demand import Demand
-from burstline.core.quota.limits import GATEWAY_FRONTS
-from burstline.core.quota.peaks import MOST_ARRIVALS, busiest
-from burstline.core.quota.proposals import Advice
-from burstline.core.quota.quotas import SCALING_PERIOD_S, SCALING_STEP, Account, Layer, Scaling
-from burstline.core.quota.replay import ReplayResult, replay
+from burstline.core.quota.gentler import gentler
+from burstline.core.quota.peaks import MOST_ARRIVALS
+from burstline.core.quota.playing import is_cut, play, refused_by_laws
+from burstline.core.quota.proposals import Advice, Proposal
+from burstline.core.quota.provisioning import provisioned_advice
+from burstline.core.quota.quotas import Account, Layer
+from burstline.core.quota.splitting import split_text
 
-VERIFY_SEED = 2
+__all__ = ["advise", "play"]
 
 
 def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
@@ -32,67 +32,44 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     for proposal in proposals:
         changed = proposal.apply(changed)
     result = play(plan, changed, demand)
+    refused = dict(result.throttled_count)
+    cut = is_cut(demand)
+    laws = refused_by_laws(plan, changed, demand) if cut else {}
     found = []
     for proposal in proposals:
-        solved = proposal.advice.recommended is not None and not result.throttled_count.get(proposal.layer, 0)
         if proposal.needed:
-            found.append(replace(proposal.advice, verified=solved))
-    refused = result.throttled_count.get(Layer.SCALING_RATE, 0)
-    if refused:
-        found.append(_scaling_advice(account, refused))
-    return tuple(found)
+            solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
+            advice = replace(proposal.advice, verified=solved and proposal.advice.recommended is not None)
+            found.append(_with_check(advice) if cut else advice)
+    found += _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
+    found = _with_split(found, plan, account, demand, cut)
+    return (*found, *provisioned_advice(plan, changed, demand, result))
 
 
-def play(plan: Plan, account: Account, demand: Demand) -> ReplayResult:
-    """Play the demand (of a long one its busiest stretch) through the admission model."""
-    target = plan.target
-    calls = tuple(
-        Call(name, target.stage, target.usage_plan, gateway=target.front in GATEWAY_FRONTS) for name in demand.functions
+def _with_check(advice: Advice) -> Advice:
+    text = (
+        f" Checked: the busiest {MOST_ARRIVALS:,} arrivals were replayed, all others held to the same laws one by one."
     )
-    random = np.random.default_rng(VERIFY_SEED)
-    service_s = np.full(len(demand.times_s), 0.0)
-    for index, name in enumerate(demand.functions):
-        mine = demand.function == index
-        if name in demand.services:
-            service_s[mine] = demand.services[name].draw(int(np.count_nonzero(mine)), random)
-    start, stop = 0, len(demand.times_s)
-    if stop > MOST_ARRIVALS and demand.services:
-        stretch = busiest(demand.times_s, next(iter(demand.services.values())))
-        start = int(np.searchsorted(demand.times_s, stretch[0]))
-        stop = start + len(stretch)
-    chosen = slice(start, stop)
-    # the measured times hold, whatever a function that nobody declared would be cut off at
-    longest_s = float(service_s.max(initial=0.0)) + 1.0
-    functions = {
-        name: replace(function, timeout_s=max(function.timeout_s, longest_s))
-        for name, function in account.functions.items()
-    }
-    return replay(
-        replace(account, functions=functions),
-        demand.times_s[chosen],
-        service_s[chosen],
-        calls=calls,
-        call_index=demand.function[chosen],
-    )
+    return replace(advice, derivation=advice.derivation + text)
 
 
-def _scaling_advice(account: Account, refused: int) -> Advice:
-    legacy = account.scaling is Scaling.LEGACY
-    rate = "500 a minute for the account" if legacy else f"{SCALING_STEP:,} every {SCALING_PERIOD_S:.0f} s per function"
-    return Advice(
-        quota="lambda:scaling-rate",
-        adjustable=False,
-        unit="environments per 10 s",
-        current=None if legacy else float(SCALING_STEP),
-        required=None,
-        recommended=None,
-        derivation=(
-            f"Replayed with everything else recommended here in force, {refused:,} requests would come while Lambda "
-            f"may not start more environments ({rate}). AWS does not raise this rate: an increase will not help."
-        ),
-        alternatives=(
-            "Ramp up more slowly, so that concurrency grows by less than 100 a second.",
-            "Provisioned concurrency, allocated before the peak (up to 6,000 environments a minute).",
-            "Put SQS in front, where a caller need not wait for the answer.",
-        ),
-    )
+def _changes_of_plan(
+    plan: Plan, changed: Account, demand: Demand, proposals: Sequence[Proposal], refused: dict[Layer, int], grows: bool
+) -> list[Advice]:
+    """Advice for what no increase solves: the account's burst, and the scaling rate."""
+    burst = any(one.needed and one.layer is Layer.ACCOUNT_GATEWAY and one.unsolved for one in proposals)
+    scaling = refused.get(Layer.SCALING_RATE, 0)
+    if not (burst or scaling or grows):
+        return []
+    return gentler(plan, changed, demand, burst=burst, scaling_count=scaling, grows=grows)
+
+
+def _with_split(found: list[Advice], plan: Plan, account: Account, demand: Demand, cut: bool) -> list[Advice]:
+    """Where Lambda's concurrency is short: what another split of what is there would do."""
+    if cut or not any(one.quota.startswith("lambda:reserved:") for one in found):
+        return found
+    text = split_text(plan, account, demand)
+    return [
+        replace(one, alternatives=(text, *one.alternatives)) if one.quota.startswith("lambda:") and text else one
+        for one in found
+    ]

@@ -4,7 +4,7 @@ One layer is named only if a `Reason` said so, or if exactly one limit explains 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Binding:
         limit: value of the named bucket, or None.
         throttled_count: requests throttled in the span.
         confidence: in the attribution, 0..1.
+        signatures: the answers that were throttled.
+        fitted: the numbers of a limit that nobody declared, with their intervals, for a reader; "" for others.
     """
 
     from_s: float
@@ -53,6 +55,8 @@ class Binding:
     limit: Bucket | None
     throttled_count: int
     confidence: float
+    signatures: tuple[str, ...] = ()
+    fitted: str = ""
 
 
 def bindings_of(
@@ -81,7 +85,8 @@ def bindings_of(
                 named = candidates(layers, account, observed, throttled, by_rate, low, high)
             family = explained[0] if explained else families[0]
             part_of = _part(plan, series, low, high)
-            found.append(_binding(part_of, observed, throttled, low, high, family, len(layers) == 1, named, explained))
+            binding = _binding(part_of, observed, throttled, low, high, family, len(layers) == 1, named, explained)
+            found.append(replace(binding, signatures=tuple(signatures)))
     return tuple(sorted(found, key=lambda binding: binding.from_s))
 
 

@@ -38,7 +38,7 @@ def bucket_proposals(plan: Plan, account: Account, demand: Demand) -> list[Propo
     if usage_plan is not None and usage_plan.quota_limit is not None:
         found.append(_plan_quota(usage_plan, usage_plan.quota_limit, account, demand))
     if usage_plan is not None and usage_plan.bucket is not None:
-        rate, burst = _setting(demand)
+        rate, burst = needed_setting(demand)
         found.append(
             _own(
                 f"apigateway:usage-plan:{usage_plan.name}",
@@ -53,7 +53,7 @@ def bucket_proposals(plan: Plan, account: Account, demand: Demand) -> list[Propo
         )
     stage = account.stages.get(target.stage)
     if stage is not None:
-        rate, burst = _setting(demand)
+        rate, burst = needed_setting(demand)
         command = update_stage(target, account.region, *_recommended(stage, rate, burst))
         name = f"apigateway:stage:{target.stage}"
         change = _change_stage(target.stage)
@@ -109,8 +109,8 @@ def plan_changes(plan: Plan, bucket: Bucket, scale: float = 1.0) -> tuple[str, .
     return tuple(found)
 
 
-def _setting(demand: Demand) -> tuple[float, float]:
-    """Rate and burst that a bucket of one's own needs: the rate that lasts, and the burst on the frontier at it."""
+def needed_setting(demand: Demand) -> tuple[float, float]:
+    """Return what a bucket of one's own needs: the rate that lasts, and the burst on the frontier at it."""
     lasts_s = float(demand.times_s[-1] - demand.times_s[0])
     rate = float(ceil(highest_rate(demand.times_s, max(1.0, min(SUSTAINED_S, lasts_s))) - ROUNDING))
     return rate, float(ceil(burst_needed(demand.times_s, rate) - ROUNDING))
@@ -165,7 +165,13 @@ def _account(plan: Plan, account: Account, demand: Demand) -> Proposal:
         required = float(ceil(required - ROUNDING))
     peak = highest_rate(demand.times_s, 1.0)
     absurd = required > ABSURD * max(peak, bucket.rate_per_s)
-    recommended = None if absurd else max(bucket.rate_per_s, with_headroom(required))
+    lasting = with_headroom(needed_setting(demand)[0])
+    # what lasts must be met by the rate, also when the bursts cannot be met at all
+    recommended = (
+        max(bucket.rate_per_s, with_headroom(required))
+        if not absurd
+        else (lasting if lasting > bucket.rate_per_s else None)
+    )
     default = "" if is_declared(account, "apigateway.rate") else " (AWS's default; yours was not stated)"
     derivation = (
         f"For {demand.what}: at the account's burst of {bucket.burst:,.0f}{default}, which cannot be requested, the "
@@ -173,11 +179,15 @@ def _account(plan: Plan, account: Account, demand: Demand) -> Proposal:
     )
     if absurd:
         derivation += ": no number to ask for. An increase will not help; the bursts must be wider."
+        if recommended is not None:
+            derivation += f" What lasts needs {recommended:,.0f} requests/s all the same."
     else:
         derivation += f"; {HEADROOM - 1:.0%} more is recommended. Ask, it is not promised; AWS sets the burst itself."
     alternatives = plan_changes(plan, bucket, demand.scale) if required > bucket.rate_per_s else ()
     if recommended is not None and required > bucket.rate_per_s:
-        alternatives += (hit_ratio_needed(bucket.rate_per_s, required), support_text(account, demand, peak))
+        if isfinite(required):
+            alternatives += (hit_ratio_needed(bucket.rate_per_s, required),)
+        alternatives += (support_text(account, demand, peak),)
     advice = Advice(
         GATEWAY_RATE_QUOTA,
         True,
@@ -195,6 +205,7 @@ def _account(plan: Plan, account: Account, demand: Demand) -> Proposal:
         Layer.ACCOUNT_GATEWAY,
         lambda old: replace(old, gateway=Bucket(recommended or bucket.rate_per_s, bucket.burst)),
         recommended is None or recommended > bucket.rate_per_s,
+        absurd,
     )
 
 

@@ -27,6 +27,14 @@ def put_reserved(function: str, region: str, value: int) -> str:
     )
 
 
+def put_provisioned(function: str, region: str, value: int) -> str:
+    """Return the command that sets provisioned concurrency of a version or alias."""
+    return (
+        f"aws lambda put-provisioned-concurrency-config --region {region} --function-name {function} "
+        f"--qualifier ALIAS --provisioned-concurrent-executions {value}"
+    )
+
+
 def update_stage(target: Target, region: str, rate_per_s: float, burst: float) -> str:
     """Return the command that sets a stage's throttle, for a REST or an HTTP API."""
     api, stage = api_id(target), target.stage or "STAGE"

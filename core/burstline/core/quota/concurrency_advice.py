@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, sqrt
+from math import ceil, exp, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
@@ -12,10 +13,17 @@ from burstline.core.quota.commands import CONCURRENCY_QUOTA, put_reserved, reque
 from burstline.core.quota.demand import Demand, ServiceTimes
 from burstline.core.quota.frontier import highest_rate, invocation_concurrency_needed
 from burstline.core.quota.limits import LAMBDA_FRONTS, is_declared
-from burstline.core.quota.peaks import Peak, peak_in_flight
+from burstline.core.quota.peaks import REPLAYS, Peak, peak_in_flight
 from burstline.core.quota.proposals import HEADROOM, Advice, Proposal, hit_ratio_needed, with_headroom
-from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, UNRESERVED_MINIMUM, Account, Layer
+from burstline.core.quota.quotas import (
+    INVOCATIONS_PER_ENVIRONMENT_PER_S,
+    UNRESERVED_MINIMUM,
+    Account,
+    Layer,
+    ServiceTime,
+)
 from burstline.core.quota.series import Floats
+from burstline.core.quota.service_times import lognormal
 
 UNIT = "concurrent executions"
 PROVISIONED_BREAK_EVEN = 0.6
@@ -24,7 +32,7 @@ PROVISIONED_BREAK_EVEN = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class Need:
     """What some functions' calls need together."""
 
     peak: Peak
@@ -34,9 +42,11 @@ class _Need:
 
     @property
     def required(self) -> int:
+        """Environments."""
         return ceil(max(self.peak.p99, self.invocations))
 
     def text(self) -> str:
+        """Where it comes from, for a reader."""
         most = "99th percentile" if self.peak.p99 >= self.invocations else "10x rule; 99th percentile of the peak"
         part = "" if self.peak.whole else " around the busiest stretch"
         return (
@@ -63,25 +73,33 @@ def concurrency_proposals(plan: Plan, account: Account, demand: Demand) -> list[
             shared |= mine
             shared_services.append(services)
             continue
-        need = _need(demand.times_s[mine], services)
+        need = need_of(demand.times_s[mine], services)
         found.append(_reserved(account, demand, name, need))
         reserved_now += int(max(0.0, (found[-1].advice.recommended or 0) - function.reserved))
-    own = _need(demand.times_s[shared], _pooled(shared_services)) if shared_services else None
+    own = need_of(demand.times_s[shared], pooled(shared_services)) if shared_services else None
     if own is not None or (reserved_now and reserved_now + UNRESERVED_MINIMUM > account.concurrency):
         found.append(_account(account, demand, own, reserved_now))
     return found
 
 
-def _need(times_s: Floats, services: ServiceTimes) -> _Need:
-    return _Need(
-        peak_in_flight(times_s, services),
+def need_of(times_s: Floats, services: ServiceTimes, replays: int = REPLAYS) -> Need:
+    """Return what the calls at `times_s` need, ascending seconds."""
+    return Need(
+        peak_in_flight(times_s, services, replays=replays),
         invocation_concurrency_needed(times_s, INVOCATIONS_PER_ENVIRONMENT_PER_S),
         services.mean_s,
         services.how,
     )
 
 
-def _pooled(services: list[ServiceTimes]) -> ServiceTimes:
+def need_of_all(demand: Demand) -> Need | None:
+    """Return what all of a demand's calls need together; None if no service time is known."""
+    if not demand.services:
+        return None
+    return need_of(demand.times_s, pooled(list(demand.services.values())))
+
+
+def pooled(services: list[ServiceTimes]) -> ServiceTimes:
     """Functions that share the account's pool, as one: a mixture by function, which the peak hardly tells apart."""
     if len(services) == 1:
         return services[0]
@@ -89,7 +107,7 @@ def _pooled(services: list[ServiceTimes]) -> ServiceTimes:
     return ServiceTimes(table, max(one.init_s for one in services), "; ".join(one.how for one in services))
 
 
-def _reserved(account: Account, demand: Demand, name: str, need: _Need) -> Proposal:
+def _reserved(account: Account, demand: Demand, name: str, need: Need) -> Proposal:
     current = account.functions[name].reserved or 0
     recommended = int(max(current, with_headroom(need.required)))
     room = account.concurrency - UNRESERVED_MINIMUM - (account.reserved_total() - current)
@@ -118,9 +136,9 @@ def _reserved(account: Account, demand: Demand, name: str, need: _Need) -> Propo
     return Proposal(advice, Layer.RESERVED_CONCURRENCY, change, recommended > current)
 
 
-def _account(account: Account, demand: Demand, need: _Need | None, reserved: int) -> Proposal:
+def _account(account: Account, demand: Demand, need: Need | None, reserved: int) -> Proposal:
     current = account.concurrency
-    others, others_text = _other_traffic(account)
+    others, others_text = _other_traffic(account, float(demand.times_s[-1] - demand.times_s[0]))
     required = reserved + (max(UNRESERVED_MINIMUM if reserved else 0, need.required + others) if need else 0)
     unreserved = with_headroom(need.required + others) if need else UNRESERVED_MINIMUM
     recommended = max(current, ceil((reserved + unreserved) / 10) * 10)
@@ -158,20 +176,41 @@ def _set_concurrency(value: int) -> Callable[[Account], Account]:
     return lambda old: replace(old, concurrency=value)
 
 
-def _other_traffic(account: Account) -> tuple[int, str]:
-    """Concurrency of the other traffic that was declared: Little's mean and three standard deviations."""
-    mean = sum(
-        function.other_rate_per_s * function.duration.p50_s
-        for function in account.functions.values()
-        if function.reserved is None
-    )
+def _other_traffic(account: Account, lasts_s: float) -> tuple[int, str]:
+    """Concurrency of the other traffic that was declared: the 99th percentile of its highest value in `lasts_s`."""
+    means_s = {
+        name: mean_service_s(function.duration)
+        for name, function in account.functions.items()
+        if function.reserved is None and function.other_rate_per_s > 0
+    }
+    mean = sum(account.functions[name].other_rate_per_s * service_s for name, service_s in means_s.items())
     if not mean:
         return 0, ""
-    count = ceil(mean + 3 * sqrt(mean))
+    count = highest_of_poisson(mean, lasts_s / min(means_s.values()))
     return count, f"Declared other traffic takes up to {count:,} more. "
 
 
-def _alternatives(current: float, need: _Need) -> tuple[str, ...]:
+def highest_of_poisson(mean: float, times: float, probability: float = 0.99) -> int:
+    """Return a number that the highest of `times` independent Poisson values exceeds with 1 - `probability` at most.
+
+    The number in flight of a Poisson stream is Poisson; values further apart than a call lasts are independent. The
+    quantile is the normal one with the Poisson's skewness (Cornish-Fisher), which errs to the high side here.
+
+    Args:
+        mean: > 0.
+        times: how many values, >= 1.
+    """
+    z = NormalDist().inv_cdf(1 - (1 - probability) / max(1.0, times))
+    return ceil(mean + z * sqrt(mean) + (z * z - 1) / 6)
+
+
+def mean_service_s(duration: ServiceTime) -> float:
+    """Return the mean of a declared duration, seconds: of its lognormal, which lies above the median."""
+    mu, sigma = lognormal(duration)
+    return exp(mu + sigma * sigma / 2)
+
+
+def _alternatives(current: float, need: Need) -> tuple[str, ...]:
     found = []
     if current > 0:
         found.append(

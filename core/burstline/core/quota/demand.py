@@ -24,7 +24,7 @@ from burstline.core.load.selection import Selection
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import BIN_S
 from burstline.core.quota.frontier import highest_rate
-from burstline.core.quota.inflight import Floor, admitted_latency, midpoints
+from burstline.core.quota.inflight import Floor, admitted_latency, in_flight, midpoints
 from burstline.core.quota.limits import functions_of
 from burstline.core.quota.quotas import Account
 from burstline.core.quota.series import Floats, Series
@@ -34,6 +34,11 @@ ENOUGH_ANSWERS = 50
 """Measured latencies from which service times are resampled; with fewer, declared durations are used."""
 
 TABLE_SIZE = 1 << 16
+
+COARSE = 0.1
+"""Relative width of the steps in which cold answers are looked for."""
+
+COLD_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +101,29 @@ def demand_of(plan: Plan, account: Account, schedule: Schedule, totals: Totals, 
         what = f"the goal of {plan.goal.rate_per_s:,.0f} requests/s, the plan times {scale:.3g}"
     names = functions_of(plan)
     functions = tuple(dict.fromkeys(names))
-    selection = Selection(plan.seed, [request.weight for request in plan.requests], 0, DataOrder.RANDOM)
-    requests = selection.requests(np.arange(len(times_s), dtype=np.int64))
-    function = np.array([functions.index(name) for name in names], np.int64)[requests]
+    function = _functions(plan, functions, len(times_s))
+    started = float(in_flight(series, floor.value_s).max(initial=0.0))
     services = {}
     for name in functions:
-        found = service_times(account, totals, floor, name, {i: n == name for i, n in enumerate(names)})
+        found = service_times(account, totals, floor, name, {i: n == name for i, n in enumerate(names)}, started)
         if found is not None:
             services[name] = found
     return Demand(times_s, function, functions, services, scale, what, notes)
+
+
+def with_load(demand: Demand, plan: Plan, load: tuple[Phase, ...]) -> Demand:
+    """Return the demand of other open-model phases: the same functions, requests and service times."""
+    schedule = Schedule(load, plan.seed)
+    times_s = schedule.offsets(0, schedule.count)
+    return replace(demand, times_s=times_s, function=_functions(plan, demand.functions, len(times_s)))
+
+
+def _functions(plan: Plan, functions: tuple[str, ...], count: int) -> NDArray[np.int64]:
+    """Which function each of the first `count` arrivals invokes."""
+    selection = Selection(plan.seed, [request.weight for request in plan.requests], 0, DataOrder.RANDOM)
+    requests = selection.requests(np.arange(count, dtype=np.int64))
+    found: NDArray[np.int64] = np.array([functions.index(name) for name in functions_of(plan)], np.int64)[requests]
+    return found
 
 
 def scaled(load: tuple[Phase, ...], factor: float) -> tuple[Phase, ...]:
@@ -113,7 +132,12 @@ def scaled(load: tuple[Phase, ...], factor: float) -> tuple[Phase, ...]:
 
 
 def service_times(
-    account: Account, totals: Totals, floor: Floor, function: str, requests: Mapping[int, bool]
+    account: Account,
+    totals: Totals,
+    floor: Floor,
+    function: str,
+    requests: Mapping[int, bool],
+    started: float = 0.0,
 ) -> ServiceTimes | None:
     """Return a function's service times: measured, else declared, else None.
 
@@ -122,23 +146,66 @@ def service_times(
     Args:
         floor: that cost.
         requests: which requests, by index, invoke the function.
+        started: environments that were probably started in the run (the most calls in flight): so many answers may
+            hold a cold start, which is taken out of them, or a declared `init` would be counted twice.
     """
     declared = account.functions.get(function)
     init_s = declared.init_s if declared else 0.0
     measured = admitted_latency(totals, requests)
     if measured.count >= ENOUGH_ANSWERS:
         values, counts = midpoints(measured)
-        ranks = np.searchsorted(np.cumsum(counts), (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE * counts.sum())
-        table = np.maximum(values[ranks] - floor.value_s, 1e-4)
+        values = np.maximum(values - floor.value_s, 1e-4)
+        cold = cold_answers(values, counts.astype(np.float64), init_s, min(started, float(measured.count)))
+        values, weights = _warm(values, counts.astype(np.float64), cold, init_s)
+        ranks = np.searchsorted(np.cumsum(weights), (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE * weights.sum())
+        table = values[ranks]
         how = (
             f"service times of {measured.count:,} answers: latency from actual send less "
             f"{floor.value_s * 1000:.1f} ms ({floor.how})"
         )
+        if cold.sum() >= 0.5:
+            how += f"; {cold.sum():,.0f} of them taken as cold starts, less the declared {init_s:.3g} s"
         return ServiceTimes(table, init_s, how)
     if declared is None:
         return None
     table = np.sort(sample(declared.duration, TABLE_SIZE, np.random.default_rng(0)))
     return ServiceTimes(table, init_s, f"declared durations of {function}: too few answers to measure them")
+
+
+def cold_answers(values: Floats, counts: Floats, init_s: float, started: float) -> Floats:
+    """Return how many answers of each value were probably cold starts (an estimate, no whole numbers).
+
+    Cold answers are distributed as warm ones, `init_s` later: so many of them as were started are looked for there,
+    in steps of `COARSE`, and no more are taken than there are.
+
+    Args:
+        values: service times, ascending seconds, > 0.
+        counts: answers of each; same length.
+        init_s: what a cold start adds, seconds.
+        started: environments started.
+    """
+    cold = np.zeros(len(values))
+    if init_s <= 0 or started < 1 or not len(values):
+        return cold
+    groups = np.floor(np.log(values) / COARSE).astype(np.int64)
+    low = int(groups[0])
+    later = np.clip(np.floor(np.log(values + init_s) / COARSE).astype(np.int64), low, int(groups[-1])) - low
+    groups = groups - low
+    there = np.bincount(groups, weights=counts)
+    for _ in range(COLD_ROUNDS):
+        warm = counts - cold
+        wanted = np.bincount(later, weights=started * warm / warm.sum(), minlength=len(there))
+        share = np.minimum(1.0, wanted / np.maximum(there, 1e-9))
+        cold = counts * np.minimum(share[groups], 0.999)
+    return cold
+
+
+def _warm(values: Floats, counts: Floats, cold: Floats, init_s: float) -> tuple[Floats, Floats]:
+    """All answers as if they had been warm, ascending."""
+    every = np.concatenate((values, np.maximum(values - init_s, 1e-4)))
+    weight = np.concatenate((counts - cold, cold))
+    order = np.argsort(every, kind="stable")
+    return every[order], weight[order]
 
 
 def _arrivals(schedule: Schedule, series: Series, scale: float = 1.0) -> tuple[Floats, tuple[str, ...]]:

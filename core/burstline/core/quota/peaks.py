@@ -73,22 +73,38 @@ def busiest(times_s: Floats, services: ServiceTimes, most: int = MOST_ARRIVALS) 
     return times_s[start : start + most]
 
 
+def starts_of(times_s: Floats, services: ServiceTimes, random: np.random.Generator) -> tuple[Floats, int]:
+    """Return when each environment would be started if nothing refused any, ascending, and the peak in flight.
+
+    A call starts one when it raises the highest level so far: idle environments are used again, and stay for minutes.
+    """
+    steps = ((times_s - times_s[0]) / STEP_S).astype(np.int64)
+    levels = _run_levels(steps, services, random)
+    new = np.diff(np.maximum.accumulate(levels), prepend=0)
+    starts: Floats = np.repeat(np.arange(len(levels)), new) * STEP_S + times_s[0]
+    return starts, int(levels.max())
+
+
 def _one_peak(steps: NDArray[np.int64], services: ServiceTimes, random: np.random.Generator) -> int:
+    return int(_run_levels(steps, services, random).max())
+
+
+def _run_levels(steps: NDArray[np.int64], services: ServiceTimes, random: np.random.Generator) -> NDArray[np.int64]:
     held = (services.draw(len(steps), random) / STEP_S).astype(np.int64) + 1
     length = int(steps[-1]) + 2
     arriving = np.bincount(steps, minlength=length)
     init = round(services.init_s / STEP_S)
     if not init:
-        return int(_levels(arriving, steps + held, length).max())
+        return _levels(arriving, steps + held, length)
     # A call is cold when no environment is free, that is when it raises the highest level so far. Starting from
     # "all are cold" this settles in a few rounds; starting from "none" it would take one per init / service time.
     levels = _levels(arriving, steps + held + init, length)
+    order_in_step = np.arange(len(steps)) - np.searchsorted(steps, steps)
     for _ in range(COLD_ROUNDS):
         new = np.diff(np.maximum.accumulate(levels), prepend=0)
-        order_in_step = np.arange(len(steps)) - np.searchsorted(steps, steps)
         cold = order_in_step < new[steps]
         levels = _levels(arriving, steps + held + np.where(cold, init, 0), length)
-    return int(levels.max())
+    return levels
 
 
 def _levels(arriving: NDArray[np.int64], ends: NDArray[np.int64], length: int) -> NDArray[np.int64]:

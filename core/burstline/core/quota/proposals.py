@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, log10
 
+from burstline.core.load.plan import Phase
 from burstline.core.quota.quotas import Account, Layer
 
 HEADROOM = 1.2
@@ -36,6 +37,8 @@ class Advice:
         command: the `aws` command; "" if there is none.
         alternatives: what else would do; sentences.
         verified: replaying the demand with the recommendation throttled nothing here.
+        load: where the plan has to change, its changed phases, at the demand's scale; None where it stays.
+        slowness: how much gentler those are (see `slowing`), without and with headroom; None likewise.
     """
 
     quota: str
@@ -49,16 +52,26 @@ class Advice:
     command: str = ""
     alternatives: tuple[str, ...] = ()
     verified: bool = False
+    load: tuple[Phase, ...] | None = None
+    slowness: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An advice, whose limit it is about, the change it makes, and whether the demand needs it."""
+    """An advice about one limit.
+
+    Attributes:
+        layer: whose limit.
+        apply: the change it makes.
+        needed: the demand needs it.
+        unsolved: even so the demand does not pass: the plan has to change.
+    """
 
     advice: Advice
     layer: Layer
     apply: Callable[[Account], Account]
     needed: bool
+    unsolved: bool = False
 
 
 def with_headroom(required: float) -> float:
