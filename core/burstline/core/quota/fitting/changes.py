@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from burstline.core.quota.fitting.bucket import calm_by_share
+from burstline.core.quota.fitting.bucket import CALM_ROOM, calm_by_share
 from burstline.core.quota.fitting.choosing import MARGIN, Verdict, judge_span
 from burstline.core.quota.fitting.concurrency import flight_at_ends
 from burstline.core.quota.fitting.errors import ErrorShare
@@ -49,7 +49,20 @@ def _split(evidence: Evidence, errors: ErrorShare | None, whole: Verdict, depth:
             best = total, left, right
     if best is None or best[0] - whole.likelihood < LEAST_GAIN + LEAST_RELATIVE_GAIN * abs(whole.likelihood):
         return [whole]
+    left, right = best[1:]
+    if (_calm_in(whole, left) and right.family is whole.family) or (
+        _calm_in(whole, right) and left.family is whole.family
+    ):
+        return [whole]
     return [one for half in best[1:] for one in _split(evidence, errors, half, depth + 1)]
+
+
+def _calm_in(whole: Verdict, half: Verdict) -> bool:
+    """Whether a half without a throttle is one in which the whole's law had nothing to refuse: then nothing changed."""
+    if half.family is not None or whole.family in (None, Family.UNKNOWN) or whole.law is None:
+        return False
+    room = whole.law.room[half.low - whole.low : half.high - whole.low]
+    return float(np.mean(room > CALM_ROOM)) > 0.9
 
 
 def _drains_joined(evidence: Evidence, spans: list[Verdict]) -> list[Verdict]:
@@ -83,7 +96,7 @@ def _cuts(evidence: Evidence, whole: Verdict) -> Iterator[int]:
         if kink is not None:
             cuts.add(int(points.bins[chosen][kink]))
     pressed = np.flatnonzero(~calm_by_share(evidence, low, high))
-    if len(pressed) and (whole.law is None or whole.goodness < 0.5):
+    if len(pressed) and (whole.law is None or whole.goodness < 0.5 or whole.law.width > 5):
         cuts |= {low + int(pressed[0]), low + int(pressed[-1]) + 1}
         gaps = [(b - a, b) for a, b in pairwise(pressed.tolist()) if b - a > 50]
         cuts |= {low + start for _, start in sorted(gaps, reverse=True)[:2]}

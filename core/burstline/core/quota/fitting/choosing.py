@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from burstline.core.load.window import BIN_S
 from burstline.core.quota.fitting.bucket import fit_bucket
 from burstline.core.quota.fitting.concurrency import fit_concurrency, fit_scaling
 from burstline.core.quota.fitting.errors import NO_ERRORS, ErrorShare, by_calm
@@ -19,6 +20,9 @@ FEWEST_REJECTIONS = 8
 
 LEAST_GOODNESS = 0.12
 """Share of the deviance from chance that a law must take away to turn ambiguous answers into throttles."""
+
+WIDEST = 15.0
+"""Width of a law's error, requests, beyond which it is no explanation of answers that may be errors."""
 
 CLOSE = 0.45
 """Width of a law's error, requests, from which it leaves nothing to explain."""
@@ -62,6 +66,7 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     laws = sorted(
         _plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True
     )
+    laws = [law for law in laws if law.width <= WIDEST or not evidence.ambiguous]
     needed = chance + max(MARGIN, LEAST_GOODNESS * abs(chance) if evidence.ambiguous else 0.0)
     if not laws or laws[0].likelihood < needed:
         return Verdict(low, high, without, None, chance)
@@ -79,7 +84,7 @@ def _all_errors(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
         return False
     count = int(evidence.rejected[low:high].sum())
     expected = errors.ratio / max(1e-9, 1 - errors.ratio) * float(evidence.passed[low:high].sum())
-    return count - expected < 3 * count**0.5
+    return bool(count - expected < 3 * np.sqrt(count))
 
 
 def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:
@@ -127,9 +132,11 @@ def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
     if allowed & {Family.BUCKET, Family.INVOCATION_RATE}:
         buckets = fit_bucket(evidence, low, high, errors if evidence.ambiguous else None)
         found += buckets if Family.BUCKET in allowed else [_as_invocation_rate(law) for law in buckets]
-    if Family.CONCURRENCY in allowed:
+    # What starts and ends within a group of bins leaves no trace in flight: any cap would fit.
+    visible = evidence.quick and evidence.mean_work_s >= 2 * evidence.step * BIN_S
+    if Family.CONCURRENCY in allowed and visible:
         found.append(law) if (law := fit_concurrency(evidence, low, high)) else None
-    if Family.SCALING_RATE in allowed:
+    if Family.SCALING_RATE in allowed and visible:
         found.append(law) if (law := fit_scaling(evidence, low, high)) else None
     return found
 

@@ -72,6 +72,9 @@ class Evidence:
         inside_done: the same by completion time.
         peak: of the rejections' latency.
         work_s: how long accepted requests take beyond that, at the median, seconds.
+        mean_work_s: the same, at the mean.
+        quick: rejections come faster than most accepted answers. A cap can only be seen where they do: what takes as
+            long as work is work that failed.
         clock_error_s: half-width of the workers' clock errors.
         segment_count: workers with rejections.
         points: the rejections' places.
@@ -87,6 +90,8 @@ class Evidence:
     inside_done: Ints
     peak: Peak
     work_s: float
+    mean_work_s: float
+    quick: bool
     clock_error_s: float
     segment_count: int
     points: Points
@@ -110,7 +115,8 @@ def evidence_of(totals: Totals, front: Front) -> list[Evidence]:
     names = [name for name in signatures(front) if meaning(name).rejects and series.sum_of({name}).any()]
     reached = series.sent - series.sum_of(NEVER_ARRIVED)
     pure = {name for name in names if meaning(name).outcome is Outcome.THROTTLED}
-    work_s = _work(totals)
+    work = _work(totals)
+    work_s = work.quantile(0.5) or 0.0
     found = []
     for name in names:
         outer = {other for other in names if _rank(other) < _rank(name)}
@@ -132,6 +138,8 @@ def evidence_of(totals: Totals, front: Front) -> list[Evidence]:
                 inside_done,
                 peak,
                 max(0.0, work_s - peak.median_s),
+                max(0.0, work.sum_s / max(1, work.count) - peak.median_s),
+                work.share_above(peak.median_s + 3 * peak.deviation_s + 0.0002) > 0.5,
                 totals.clock_error_s,
                 max(1, sum(1 for marks in totals.marks.values() if marks)),
                 points,
@@ -153,12 +161,12 @@ def _inside(series: Series, pure: set[str], reached: Ints) -> tuple[Ints, Ints]:
     return reached - series.sum_of(pure), series.completed(left)
 
 
-def _work(totals: Totals) -> float:
+def _work(totals: Totals) -> Histogram:
     merged = Histogram()
     for key, latency in totals.latencies.items():
         if meaning(key.signature).outcome in (Outcome.OK, Outcome.FAILED):
             merged.merge(latency.sent)
-    return merged.quantile(0.5) or 0.0
+    return merged
 
 
 def _peak(totals: Totals, signature: str) -> Peak:

@@ -55,6 +55,9 @@ class _Counts:
         self.ends = np.arange(1, high - low + 1)
         self.first = int(np.argmax(self.tried > 0))
         self.onsets = self._onsets()
+        refused = np.concatenate(([0.0], np.cumsum(self.rejected)))
+        starts = (self.ends - 1) // evidence.step * evidence.step
+        self.refused_in_group = refused[self.ends] - refused[starts]
 
     def sliding(self, period: int) -> tuple[Floats, bool]:
         """Passed in the last period."""
@@ -136,7 +139,7 @@ def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous:
     counted, refused_count = counter(best)
     if ambiguous and _episodes(counts, counted, count, refused_count) < 2:
         return
-    room = counts.rejected - (counted - count) if refused_count else count - counted
+    room = counts.refused_in_group - (counted - count) if refused_count else count - counted
     wide = 1.0 + 0.01 * count
     period_s = float(np.median(as_good)) * BIN_S
     low_s, high_s = (min(as_good) - 1) * BIN_S, (max(as_good) + 1) * BIN_S
