@@ -5,7 +5,13 @@ from urllib.parse import urlsplit
 
 from burstline.core.quota.advice import advise
 from burstline.core.quota.bindings import Binding, bindings_of
-from burstline.core.quota.confirming import confirmed_bindings, confirmed_findings, decisions, throttle_notes
+from burstline.core.quota.confirming import (
+    confirmed_bindings,
+    confirmed_findings,
+    decisions,
+    throttle_notes,
+    with_cold_starts,
+)
 from burstline.core.quota.cost import Cost, cost_of
 from burstline.core.quota.demand import demand_of
 from burstline.core.quota.findings import Finding, findings_of
@@ -54,6 +60,7 @@ def weigh(record: RunRecord) -> Judgement:
     plan, totals, account = record.plan, record.totals, _with_region(record)
     series = series_of(totals)
     watch = record.aws.watch if record.aws is not None else None
+    account = with_cold_starts(account, record.aws.cold_starts) if record.aws is not None else account
     spans = limited_spans(totals, series)
     fitted = honest(fit(totals, plan.target.front), spans)
     decided = fitted_decisions(fitted, plan, account, decisions(plan, account, watch, series))

@@ -17,7 +17,7 @@ from burstline.core.quota.cloudwatch import (
     neighbour_throttles,
 )
 from burstline.core.quota.cold_starts import ColdStarts, enough
-from burstline.core.quota.confirming import confirmed_findings, decisions, throttle_notes
+from burstline.core.quota.confirming import confirmed_findings, decisions, throttle_notes, with_cold_starts
 from burstline.core.quota.findings import Finding
 from burstline.core.quota.iam import action_of, reader_policy, requester_policy, scope_of
 from burstline.core.quota.neighbours import Neighbours, NeighbourThrottles, new_throttles, pool_share
@@ -233,6 +233,16 @@ def test_cold_share_and_quantiles_need_enough_lines() -> None:
     assert ColdStarts("f", "Text", 200, 5).cold_ratio == 0.025
     assert ColdStarts("f", "Text", 0, 0).cold_ratio is None
     assert (enough(19, 0.5), enough(20, 0.5), enough(999, 0.99), enough(1000, 0.99)) == (False, True, False, True)
+
+
+def test_measured_init_times_stand_in_for_those_nobody_declared() -> None:
+    found = {
+        "checkout": ColdStarts("checkout", "Text", 200, 5, init_max_s=0.4),
+        "gone": ColdStarts("gone", "Text", 1, 1),
+    }
+    assert with_cold_starts(ACCOUNT, found).functions["checkout"].init_s == 0.4
+    stated = Account(functions={"checkout": Function("checkout", init_s=0.1)})
+    assert with_cold_starts(stated, found) == stated
 
 
 API = "https://abc123.execute-api.eu-west-1.amazonaws.com/prod"

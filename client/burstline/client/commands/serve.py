@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from burstline.client.aws import aws_options, aws_settings, option_seconds
 from burstline.client.options import EXISTING, with_parent
 
 EPILOG = """\b
@@ -32,6 +33,8 @@ Then, on this or another machine:
 @click.option("--cert", type=EXISTING, help="Certificate chain, PEM: turns TLS on.")
 @click.option("--key", type=EXISTING, help="Its key, PEM.")
 @click.option("--client-ca", type=EXISTING, help="Authority of client certificates, PEM: mutual TLS.")
+@click.option("--wait-aws", default="4m", show_default=True, metavar="DURATION", help="Runs wait so for CloudWatch.")
+@aws_options
 @with_parent
 def command(
     listen: str,
@@ -42,6 +45,11 @@ def command(
     cert: Path | None,
     key: Path | None,
     client_ca: Path | None,
+    wait_aws: str,
+    region: str,
+    profile: str,
+    role_arn: str,
+    endpoint_url: str,
     with_parent: bool,
 ) -> int:
     """Run a server: it keeps runs, hands their load to workers, judges them, and serves /metrics.
@@ -72,6 +80,8 @@ def command(
         tokens=tokens_from(os.environ.get("BURSTLINE_TOKENS", "")),
         tls=Tls(cert, key, client_ca) if cert is not None and key is not None else None,
         server_id=server_id,
+        aws=aws_settings(region, profile, role_arn, endpoint_url),
+        aws_wait_s=option_seconds("--wait-aws", wait_aws),
     )
     if with_parent:
         end_with_parent()

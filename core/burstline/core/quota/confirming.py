@@ -10,6 +10,7 @@ from burstline.core.quota.bindings import Binding
 from burstline.core.quota.candidates import Candidate
 from burstline.core.quota.classify import meaning
 from burstline.core.quota.cloudwatch import Watch, layer_of_throttles, sums_over
+from burstline.core.quota.cold_starts import ColdStarts
 from burstline.core.quota.commands import CONCURRENCY_QUOTA, GATEWAY_BURST_QUOTA, GATEWAY_RATE_QUOTA
 from burstline.core.quota.findings import Finding
 from burstline.core.quota.limits import functions_of
@@ -100,6 +101,19 @@ def confirmed_bindings(
 def confirmed_findings(findings: Iterable[Finding], account: Account, watch: Watch | None) -> tuple[Finding, ...]:
     """Return the findings with AWS as the source of limits that were read, and CloudWatch's peaks where it has them."""
     return tuple(_with_peak(_with_source(finding, account), account, watch) for finding in findings)
+
+
+def with_cold_starts(account: Account, found: Mapping[str, ColdStarts]) -> Account:
+    """Return the account with the init time that each function's own log tells, where none was declared.
+
+    The median, or with too few cold starts for one the longest: what provisioned concurrency would save.
+    """
+    functions = dict(account.functions)
+    for name, starts in found.items():
+        function, init_s = functions.get(name), starts.init_p50_s or starts.init_max_s
+        if function is not None and init_s and not function.init_s:
+            functions[name] = replace(function, init_s=init_s)
+    return replace(account, functions=functions)
 
 
 def _named(account: Account, watch: Watch | None, functions: Sequence[str]) -> tuple[Layer, str] | None:

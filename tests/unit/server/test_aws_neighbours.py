@@ -1,0 +1,74 @@
+"""The abort rule on other functions: what it is, and what it does to a run."""
+
+import pytest
+from burstline.core.load.ledger import Ledger
+from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
+from burstline.core.load.schedule import Schedule
+from burstline.core.load.totals import Second
+from burstline.core.quota.neighbours import NeighbourThrottles
+from burstline.core.quota.quotas import Account, Function, ServiceTime
+from burstline.server.aborting import AbortWatch
+from burstline.server.active import ActiveRun
+from burstline.server.asking import AwsSide, expected_concurrency, reached_lambda
+from burstline.server.clock import SystemClock
+from burstline.server.rows import RunRow
+from burstline.server.settings import ServerSettings
+from burstline.wire.conditions import parse_condition
+
+
+def run(*abort: str, account: Account | None = None) -> ActiveRun:
+    target = Target("http://h/prod", Front.REST, function="checkout")
+    rules = tuple(parse_condition(text, duration_allowed=True) for text in abort)
+    plan = Plan("p", target, (Request("q"),), (Phase("p", 10.0, Constant(200.0)),), abort=rules)
+    return ActiveRun(RunRow(id="r", server="s", name="p", create_nanos=1, plan=b""), plan, account or Account())
+
+
+@pytest.mark.parametrize(
+    ("text", "stops"),
+    [("neighbours > 0", True), ("neighbours >= 5", True), ("neighbours > 5", False), ("throttled > 1%", False)],
+)
+def test_a_run_stops_when_others_are_throttled_and_a_rule_says_so(text: str, stops: bool) -> None:
+    made = run(text)
+    side = AwsSide(made, ServerSettings(), SystemClock())
+    side._neighbours(NeighbourThrottles(0.0, {"search": 5.0}))
+    assert made.stop_asked.is_set() is stops
+    assert made.row.abort_rule == (text if stops else "")
+    assert made.row.stopped_by == ("abort" if stops else "")
+    assert made.notices[0] == "other functions are throttled while this run is under way: search (5 calls)"
+
+
+def test_without_a_rule_it_is_told_and_the_run_goes_on() -> None:
+    made = run()
+    AwsSide(made, ServerSettings(), SystemClock())._neighbours(NeighbourThrottles(0.0, {"": 2.0}))
+    assert not made.stop_asked.is_set()
+    assert "other functions (2 calls)" in made.notices[0]
+
+
+def test_the_rule_looks_at_cloudwatch_never_at_our_own_seconds() -> None:
+    rule = parse_condition("neighbours >= 0", duration_allowed=True)
+    assert AbortWatch([rule]).observe(0, Second(answers={"rest.ok": 5})) is None
+
+
+@pytest.mark.parametrize("text", ["neighbours > 5%", "neighbours > 1 for 10s", "neighbours p99 > 1"])
+def test_a_rule_on_neighbours_has_no_unit_and_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"neighbours|p99"):
+        parse_condition(text, duration_allowed=True)
+
+
+def test_neighbours_are_no_threshold() -> None:
+    with pytest.raises(ValueError, match="is no measure"):
+        parse_condition("neighbours > 0", duration_allowed=False)
+
+
+def test_what_a_gateway_refused_never_reached_lambda() -> None:
+    counts = {"rest.ok": 10, "rest.500.internal": 5, "rest.429.too_many": 3, "rest.403.forbidden": 2, "timed_out": 1}
+    assert reached_lambda(Ledger(signatures=counts), Front.REST) == 15
+    assert reached_lambda(Ledger(signatures={"url.ok": 1, "url.429.reserved": 4}), Front.FUNCTION_URL) == 5
+
+
+def test_expected_concurrency_is_littles_law_at_the_highest_rate() -> None:
+    function = Function("checkout", duration=ServiceTime(0.25, 0.25))
+    known = Account(functions={"checkout": function}, declared=frozenset({"lambda.functions.checkout.duration"}))
+    made = run(account=known)
+    assert expected_concurrency(made.schedule, known, made) == pytest.approx(50.0)
+    assert expected_concurrency(Schedule((), 0), Account(), made) is None
