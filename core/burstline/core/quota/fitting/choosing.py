@@ -133,7 +133,7 @@ def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
         buckets = fit_bucket(evidence, low, high, errors if evidence.ambiguous else None)
         found += buckets if Family.BUCKET in allowed else [_as_invocation_rate(law) for law in buckets]
     # What starts and ends within a group of bins leaves no trace in flight: any cap would fit.
-    visible = evidence.quick and evidence.mean_work_s >= 2 * evidence.step * BIN_S
+    visible = evidence.quick and evidence.mean_work_s >= evidence.step * BIN_S
     if Family.CONCURRENCY in allowed and visible:
         found.append(law) if (law := fit_concurrency(evidence, low, high)) else None
     if Family.SCALING_RATE in allowed and visible:

@@ -3,7 +3,7 @@
 What cannot be told from outside, and is not claimed: which layer owns a law; the 10x rule from a bucket on a plain
 front (it is called a bucket); the burst of a bucket that was not seen full (one that appears in mid-run looks like a
 larger one from the start, one that was partly full at the start like a smaller one); a counter's period while load
-never lets up; a cap on work shorter than the groups of bins that laws are compared over (some 60 ms); which single
+never lets up; a cap on work shorter than the groups of bins that laws are compared over (30 to 200 ms); which single
 answers of an ambiguous signature were errors (their number is), and errors that come at once from rejections, but by
 their share where nothing is refused; on a plain front, a throttle that errs at random from errors.
 """
