@@ -88,6 +88,9 @@ def percentile_curve(distribution: dict[str, Any]) -> list[tuple[float, float]]:
             curve.append((0.0, bound_s))
         below += here
         if count - below < SAMPLES_ABOVE:
+            last = 1 - SAMPLES_ABOVE / count
+            if last > curve[-1][0]:
+                curve.append((last, bound_s))
             break
         curve.append((below / count, bound_s))
     return curve

@@ -219,7 +219,7 @@ def _shade(
     strip = VStrip(x0="from", x1="to", fill_alpha=alpha, line_color=None)
     painted(strip, fill_color=colour)
     if hatch:
-        strip.update(hatch_pattern="right_diagonal_line", hatch_scale=8, hatch_weight=1, hatch_alpha=0.6)
+        strip.update(hatch_pattern="right_diagonal_line", hatch_scale=16, hatch_weight=1, hatch_alpha=0.5)
         painted(strip, hatch_color=colour)
     plot.add_glyph(source, strip, name=name)
 

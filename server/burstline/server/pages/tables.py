@@ -28,5 +28,5 @@ def thinned(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]])
     """Return a table of at most `MOST_ROWS` rows, which says so when it leaves some out."""
     every = -(-len(rows) // MOST_ROWS) or 1
     if every > 1:
-        caption = f"{caption} (every {every}th row of {len(rows):,}; the JSON report has all)"
+        caption = f"{caption} (1 row in {every}; the JSON report has all {len(rows):,})"
     return Table(caption, tuple(columns), tuple(tuple(row) for row in rows[::every]))

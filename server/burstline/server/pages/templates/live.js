@@ -33,6 +33,7 @@
     for (const name of ["p50_s", "p95_s", "p99_s"]) put(name, time(now[name]));
     for (const name of ["ok", "throttled", "unsettled", "rejected", "failed", "timed_out", "unreachable"])
       put(name, number.format(now.outcomes[name] ?? 0));
+    place("throttled").classList.toggle("bad", (now.outcomes.throttled ?? 0) > 0);
     if (now.seconds.length) {
       const most = Math.max(1, ...now.seconds.map((one) => Math.max(one.due, one.sent)));
       for (const name of ["due", "sent", "throttled"]) line(name, now.seconds, most);
