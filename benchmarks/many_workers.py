@@ -162,18 +162,18 @@ async def measure(options: argparse.Namespace, address: str, pid: int) -> None:
     counts = Counts()
     workers = [SimulatedWorker(address, options.rate, templates, counts, draw.random()) for _ in range(options.workers)]
     tasks = [asyncio.create_task(worker.run()) for worker in workers]
-    for task in tasks:
-        task.add_done_callback(lambda done: print("ended:", done.exception()) if not done.cancelled() else None)
-    while counts.attached < options.workers:
+    while counts.attached < options.workers:  # noqa: ASYNC110  # a count of many workers has no event
         await asyncio.sleep(0.1)
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = run_service_pb2_grpc.RunServiceStub(channel)
         plan = make_plan(options.seconds + 600.0, options.rate * options.workers)
         run = v1.Run(plan=plan, worker_count=options.workers)
         name = (await stub.CreateRun(wire.CreateRunRequest(run=run))).name
-        while counts.acknowledged < options.workers:
+        while counts.acknowledged < options.workers:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        print(f"{'second':>6} {'CPU':>7} {'memory':>10} {'windows/s':>10} {'heartbeat p50, p99':>20} {'slowest ack':>12}")
+        print(
+            f"{'second':>6} {'CPU':>7} {'memory':>10} {'windows/s':>10} {'heartbeat p50, p99':>20} {'slowest ack':>12}"
+        )
         began_s, first_cpu_s, first = time.monotonic(), cpu_s(pid), counts.acknowledged
         for second in range(10, options.seconds + 1, 10):
             before, before_s, at_s = cpu_s(pid), time.monotonic(), counts.acknowledged

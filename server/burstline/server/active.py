@@ -90,7 +90,7 @@ class ActiveRun:
     def add_window(self, epoch: Epoch, sequence: int, window: Window) -> None:
         """Add a committed window, unless it came before.
 
-        That does not wake the driver, who looks every 0.1 s anyway: hundreds of workers would keep it awake all the time.
+        That does not wake the driver, who looks every 0.1 s anyway: hundreds of workers would keep it awake for good.
         """
         if epoch.has(sequence):
             return

@@ -86,6 +86,16 @@ class Dispatch:
                 worker.link.stop(epoch.key)
                 epoch.stop_told = True
 
+    def give_up_all(self, now_nanos: int) -> None:
+        """Count what the workers that have not ended may have sent as lost: nobody waits for their word any longer."""
+        for epoch in self._run.epochs():
+            if epoch.living:
+                worker = self._roster.get(epoch.row.worker_id)
+                told = worker is not None and worker.link is not None and epoch.stop_told
+                heard_nanos = worker.heard_nanos if worker is not None else now_nanos
+                lease = nanos(self._settings.lease_s)
+                epoch.row.living_until_nanos = now_nanos + nanos(1.0) if told else heard_nanos + lease
+
     def keep(self, worker: Worker, claimed: Sequence[SegmentKey]) -> list[SegmentKey]:
         """Return which of the segments a returning worker claims it may keep, and send it what it may have missed."""
         kept = []

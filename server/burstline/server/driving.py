@@ -9,7 +9,7 @@ from burstline.server.asking import AwsSide
 from burstline.server.clock import nanos
 from burstline.server.dispatching import Dispatch
 from burstline.server.errors import StoreUnavailable
-from burstline.server.preparing import Busy, CannotRun, prepare, tick
+from burstline.server.preparing import TICK_S, Busy, CannotRun, prepare, tick
 from burstline.server.record import RunRecord
 from burstline.server.rows import LEFT, RunState
 from burstline.server.settling import judged, make_record
@@ -17,6 +17,8 @@ from burstline.server.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 STORE_RETRY_S = 5.0
+STOP_WAIT_S = 2.0
+"""How long a run that fails waits for its workers' last words."""
 
 
 class Driver:
@@ -45,7 +47,7 @@ class Driver:
             await self._fail(str(problem))
         except StoreUnavailable as problem:
             log.error("run=%s store: %s", run.id, problem)  # its text says it all
-            await self._fail(str(problem))
+            await self._fail(str(problem), store_lost=True)
         except Exception:
             log.exception("run=%s unexpected error", run.id)
             await self._fail("internal error; the server's log has the details")
@@ -146,6 +148,7 @@ class Driver:
     async def _settle(self) -> None:
         run, end = self._run, self._around.clock.now_nanos()
         self.dispatch.stop_all()  # whoever was stopped before T0, or did not end in time
+        self.dispatch.give_up_all(end)
         await self._enter(RunState.SETTLING)
         record = await asyncio.to_thread(self._record, self._end_of_duty(end), "")
         record = await self._aws.complete(record, self._around.judge)
@@ -173,26 +176,58 @@ class Driver:
 
     # -- states --------------------------------------------------------------------------------------------------
 
-    async def _fail(self, reason: str) -> None:
-        """End a run that could not take place; its report says why, if one can be made at all."""
-        self.dispatch.stop_all()
-        end, document = self._around.clock.now_nanos(), None
-        self._run.row.verdict, self._run.row.reason = "could_not_run", reason
-        try:
-            record = await asyncio.to_thread(self._record, self._end_of_duty(end), reason)
-            _, document = await asyncio.to_thread(judged, record, self._around.judge)
-        except Exception:
-            log.exception("run=%s no report could be made", self._run.id)
-        run = self._run
+    async def _fail(self, reason: str, *, store_lost: bool = False) -> None:
+        """End a run that could not take place; its report says why, if one can be made at all.
+
+        While the store cannot be written it is tried again, with a report made anew: workers keep what was not
+        committed, and tell it once it can be.
+        """
+        run, end = self._run, self._around.clock.now_nanos()
+        run.row.verdict, run.row.reason = "could_not_run", reason
+        if store_lost:
+            await self._wait_stored(end)
+        elif run.row.start_nanos is not None:
+            await self._wait_stopped(STOP_WAIT_S, until_all=True)
         while True:
+            document = await self._last_report(end, reason)
             try:
                 return await self._end(RunState.FAILED, end, document)
             except StoreUnavailable as problem:
-                # Whoever watches is told at once; the row follows when the store can be written again.
                 log.error("run=%s its end cannot be stored yet: %s", run.id, problem)
-                run.row.state, run.row.end_nanos = RunState.FAILED, end
-                run.ended.set()
-                await asyncio.sleep(STORE_RETRY_S)
+                await self._wait_stored(end)
+
+    async def _last_report(self, end_nanos: int, reason: str) -> bytes | None:
+        self.dispatch.give_up_all(end_nanos)
+        try:
+            record = await asyncio.to_thread(self._record, self._end_of_duty(end_nanos), reason)
+            return (await asyncio.to_thread(judged, record, self._around.judge))[1]
+        except Exception:
+            log.exception("run=%s no report could be made", self._run.id)
+            return None
+
+    async def _wait_stored(self, end_nanos: int) -> None:
+        """Wait until the store can be written again, and then for what workers kept meanwhile."""
+        run = self._run
+        self.dispatch.stop_all()
+        # Whoever watches is told at once; the row follows when the store can be written again.
+        run.row.state, run.row.end_nanos = RunState.FAILED, end_nanos
+        run.ended.set()
+        while True:
+            try:
+                await self._update(reason=run.row.reason)
+            except StoreUnavailable:
+                await self._wait_stopped(STORE_RETRY_S, until_all=False)
+            else:
+                return await self._wait_stopped(STOP_WAIT_S, until_all=False)
+
+    async def _wait_stopped(self, wait_s: float, *, until_all: bool) -> None:
+        """Tell every worker to stop, also one that comes back meanwhile, for so long or until all have ended."""
+        deadline = self._around.clock.now_nanos() + nanos(wait_s)
+        while self._around.clock.now_nanos() < deadline:
+            self.dispatch.stop_all()
+            if until_all and not any(epoch.living for epoch in self._run.epochs()):
+                return
+            await asyncio.sleep(TICK_S)
 
     async def _end(self, state: RunState, end_nanos: int, document: bytes | None) -> None:
         run, row = self._run, self._run.row

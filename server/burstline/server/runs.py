@@ -231,8 +231,9 @@ class Runs:
             if worker is not None and not epoch.problem:
                 worker.leaving = True
         log.info("segment ended run=%s segment=%d epoch=%d reason=%s", key.run, key.segment, key.epoch, reason)
-        epoch.row.end_reason, epoch.row.window_count = reason or "done", window_count
-        await self._around.store.update_epoch(epoch.row)
+        row = replace(epoch.row, end_reason=reason or "done", window_count=window_count)
+        await self._around.store.update_epoch(row)  # first: if it fails, the worker says it again
+        epoch.row.end_reason, epoch.row.window_count = row.end_reason, row.window_count
         run.changed.set()
 
     async def preflight(self, run_id: str, body: bytes) -> None:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-
 from burstline.v1 import resources_pb2 as v1
 from faults.laws import account
 from faults.world import HERE, Seen, World

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from faults.laws import account
 from faults.network import TARGET_HOST, Site, Unavailable, check
 from faults.world import World

@@ -4,7 +4,6 @@ import signal
 import time
 
 import pytest
-
 from faults.laws import account, last_s
 from faults.processes import end_all
 from faults.world import World

@@ -12,7 +12,6 @@ import grpc
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
-
 from faults.processes import Child, end_all, free_port, until
 
 HERE = Path(__file__).parent
@@ -74,7 +73,7 @@ class World:
 
     def start_target(self, *options: str) -> Child:
         """Start the counting target, or start it again on the same port."""
-        listen = f"{'127.0.0.1' if self.host == '127.0.0.1' else '0.0.0.0'}:{self._target_port}"  # noqa: S104
+        listen = f"{'127.0.0.1' if self.host == '127.0.0.1' else '0.0.0.0'}:{self._target_port}"
         arguments = (sys.executable, str(HERE / "target.py"), "--listen", listen, "--log", str(self.log), *options)
         self.target = child = self.start(arguments, "target")
         until(lambda: "listening" in child.said(), 20.0, "the target listens")
@@ -82,7 +81,7 @@ class World:
 
     def serve(self, *options: str, **environment: str) -> Child:
         """Start the server, or start it again on the same port and store."""
-        host = "127.0.0.1" if self.host == "127.0.0.1" else "0.0.0.0"  # noqa: S104  # namespaces reach it by veth
+        host = "127.0.0.1" if self.host == "127.0.0.1" else "0.0.0.0"  # namespaces reach it by veth
         arguments = (*BURSTLINE, "serve", "--listen", f"{host}:{self._port}", "--http", "", "--store", self.store)
         self.server = child = self.start((*arguments, "--allow", self.host, *options), "server", **environment)
         until(lambda: "serving on" in child.said() or not child.alive, 30.0, "the server serves")
