@@ -9,6 +9,7 @@ from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
 from burstline.core.load.schedule import Schedule
 from burstline.core.quota.classify import meaning
+from burstline.core.quota.evidence import AwsEvidence
 from burstline.core.quota.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account
 from burstline.server.aborting import compare
@@ -72,7 +73,8 @@ class AwsSide:
         await self._stop_guard()
         if self._aws is None:
             return record
-        evidence, wait_s = self._aws.evidence, self._settings.aws_wait_s
+        evidence = self._aws.evidence
+        wait_s = 0.0 if self._run.row.stopped_by == "user" else self._settings.aws_wait_s
         start = self._run.row.start_nanos
         if start is not None and evidence.reading is not None:
             if wait_s:
@@ -80,7 +82,7 @@ class AwsSide:
                 self._run.notice(f"provisional verdict: {verdict}; waiting for CloudWatch, at most {wait_s:g} s")
             span = Span(seconds(start), seconds(self._clock.now_nanos()))
             expected = reached_lambda(record.ledger, self._run.plan.target.front)
-            evidence = await self._aws.after(span, expected, wait_s)
+            evidence = await self._until_stopped(self._aws, span, expected, wait_s)
         reading = evidence.reading
         # What whoever watches was told is in the record's notes already.
         evidence = replace(evidence, notes=tuple(note for note in evidence.notes if note not in self._run.notices))
@@ -91,6 +93,20 @@ class AwsSide:
             region=reading.region if reading else record.region,
             account_last4=reading.account_last4 if reading else record.account_last4,
         )
+
+    async def _until_stopped(self, aws: AwsRun, span: Span, expected: int, wait_s: float) -> AwsEvidence:
+        """Wait for CloudWatch, but no longer than until somebody stops the run: then look once."""
+        stop = self._run.stop_asked
+        if not wait_s or stop.is_set():
+            return await aws.after(span, expected, wait_s)
+        waiting = asyncio.ensure_future(aws.after(span, expected, wait_s))
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return await (waiting if waiting.done() else aws.after(span, expected, 0.0))
+        finally:
+            for task in (waiting, stopped):
+                task.cancel()
 
     async def close(self) -> None:
         """End what still runs."""

@@ -92,11 +92,16 @@ def test_with_aws_the_500s_are_confirmed_as_throttles_and_their_layer_is_named(p
     assert 0 <= cold["cold_count"] <= 5
 
 
-def test_the_commands_read_ask_and_follow(practised: Practice) -> None:
+def test_quotas_are_read_and_the_policy_for_it_is_printed(practised: Practice) -> None:
     quotas = practised.command("quotas", "plan.yaml", "--endpoint-url", practised.aws)
     assert quotas.returncode == 0, quotas.stderr
     assert "eu-west-1, account ending in 9012" in quotas.stdout
     assert "checkout: timeout" in quotas.stdout
+    policy = json.loads(practised.command("iam-policy", "plan.yaml", "--account-id", "123456789012").stdout)
+    assert policy["Version"] == "2012-10-17"
+
+
+def test_an_increase_is_asked_for_once_and_followed(practised: Practice) -> None:
     practised.report("run.json", "--wait-aws", "0")
     asks = ("request-increase", "last", "--quota", "lambda:L-B99A9384", "--value", "50")
     refused = practised.command(*asks, "--endpoint-url", practised.aws)
@@ -111,5 +116,3 @@ def test_the_commands_read_ask_and_follow(practised: Practice) -> None:
     listed = practised.command("increases", "--endpoint-url", practised.aws)
     assert "approved" in listed.stdout
     assert "Granted: the quota is 50 now." in listed.stdout
-    policy = json.loads(practised.command("iam-policy", "plan.yaml", "--account-id", "123456789012").stdout)
-    assert policy["Version"] == "2012-10-17"

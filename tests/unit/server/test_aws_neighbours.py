@@ -1,15 +1,19 @@
 """The abort rule on other functions: what it is, and what it does to a run."""
 
+import asyncio
+
 import pytest
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Second
+from burstline.core.quota.evidence import AwsEvidence
 from burstline.core.quota.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account, Function, ServiceTime
 from burstline.server.aborting import AbortWatch
 from burstline.server.active import ActiveRun
 from burstline.server.asking import AwsSide, expected_concurrency, reached_lambda
+from burstline.server.aws.watching import Span
 from burstline.server.clock import SystemClock
 from burstline.server.rows import RunRow
 from burstline.server.settings import ServerSettings
@@ -72,3 +76,25 @@ def test_expected_concurrency_is_littles_law_at_the_highest_rate() -> None:
     made = run(account=known)
     assert expected_concurrency(made.schedule, known, made) == pytest.approx(50.0)
     assert expected_concurrency(Schedule((), 0), Account(), made) is None
+
+
+class SlowAws:
+    """Waits for CloudWatch as long as it may; tells how long it was allowed to."""
+
+    def __init__(self) -> None:
+        self.waits_s: list[float] = []
+
+    async def after(self, span: Span, expected_count: int | None, wait_s: float) -> AwsEvidence:
+        self.waits_s.append(wait_s)
+        if wait_s:
+            await asyncio.Event().wait()
+        return AwsEvidence(notes=("looked once",))
+
+
+async def test_whoever_stops_a_run_does_not_wait_for_cloudwatch() -> None:
+    made, aws = run(), SlowAws()
+    side = AwsSide(made, ServerSettings(), SystemClock())
+    asyncio.get_running_loop().call_soon(made.stop_asked.set)
+    found = await side._until_stopped(aws, Span(0, 1), 5, 240.0)  # type: ignore[arg-type]  # one method is used
+    assert found.notes == ("looked once",)
+    assert aws.waits_s == [240.0, 0.0]
