@@ -18,6 +18,7 @@ COMMANDS = {
     "runs": "List runs.",
     "show": "Print a run's report.",
     "report": "Write a run's report to files.",
+    "compare": "Compare two runs: what changed, and how sure that is.",
     "watch": "Follow a run.",
     "stop": "Stop a run.",
     "workers": "List a server's workers.",

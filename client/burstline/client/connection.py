@@ -1,12 +1,13 @@
 """The one way to a server: a channel, its stubs, and calls that retry UNAVAILABLE and nothing else."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -40,7 +41,10 @@ OPTIONS = (
 )
 """gRPC's own backoff grows to 120 s; its own retries would hide what ours count."""
 
-T = TypeVar("T")
+LARGEST_PAGE = 1000
+"""Most runs in a page (run_service.proto)."""
+
+_LAST = re.compile(r"last(?:~([0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,29 +209,38 @@ def _credentials(access: Access) -> grpc.ChannelCredentials:
 
 
 async def find_run(connection: Connection, text: str) -> v1.Run:
-    """Return the run that an id, a unique beginning of one, or `last` names.
+    """Return the run that an id, a unique beginning of one, `last`, or `last~2` (two before it) names.
 
     Raises:
         UsageError: none or several match; the message says which.
     """
     wanted = text.removeprefix("runs/")
-    matches: list[v1.Run] = []
-    token = ""
-    while True:
-        page = await connection.list_runs(1 if wanted == "last" else 1000, token)
-        if wanted == "last":
-            if not page.runs:
-                raise UsageError("there are no runs yet")
-            return page.runs[0]
-        matches += [run for run in page.runs if run.name.removeprefix("runs/").startswith(wanted)]
-        exact = [run for run in matches if run.name == f"runs/{wanted}"]
-        token = page.next_page_token
-        if exact or not token:
-            break
-    found = exact or matches
+    back = _LAST.fullmatch(wanted)
+    if back is not None:
+        number = int(back[1] or 0)
+        newest = (await connection.list_runs(number + 1)).runs
+        if not newest:
+            raise UsageError("there are no runs yet")
+        if len(newest) <= number:
+            raise UsageError(f'found "{text}"; there are only {len(newest)} runs')
+        return newest[number]
+    found = [run async for run in all_runs(connection) if run.name.removeprefix("runs/").startswith(wanted)]
+    found = [run for run in found if run.name == f"runs/{wanted}"] or found
     if not found:
         raise UsageError(f'no run begins with "{wanted}"; `burstline runs` lists them')
     if len(found) > 1:
         some = ", ".join(run.name.removeprefix("runs/") for run in found[:5])
         raise UsageError(f'{len(found)} runs begin with "{wanted}": {some}')
     return found[0]
+
+
+async def all_runs(connection: Connection) -> AsyncIterator[v1.Run]:
+    """Yield every run, newest first, a page at a time."""
+    token = ""
+    while True:
+        page = await connection.list_runs(LARGEST_PAGE, token)
+        for run in page.runs:
+            yield run
+        token = page.next_page_token
+        if not token:
+            return

@@ -1,13 +1,57 @@
 """Tables of runs and workers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
 
 from burstline.client.wording import latency_text, rate_text
 from burstline.v1 import resources_pb2 as v1
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which runs are wanted; what is empty asks for nothing.
+
+    Attributes:
+        name: text that the run's name holds, in any case.
+        states: one of these, in lower case.
+        verdicts: one of these.
+        since_s: created at this Unix time or later.
+    """
+
+    name: str = ""
+    states: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    since_s: float = 0.0
+
+    def takes(self, run: v1.Run) -> bool:
+        """Return whether a run is wanted."""
+        return (
+            self.name.lower() in run.plan.name.lower()
+            and (not self.states or v1.Run.State.Name(run.state).lower() in self.states)
+            and (not self.verdicts or run.verdict in self.verdicts)
+            and not self.is_past(run)
+        )
+
+    def is_past(self, run: v1.Run) -> bool:
+        """Return whether a run, and so every one after it in a list, is too old."""
+        return run.create_time.seconds + run.create_time.nanos * 1e-9 < self.since_s
+
+
+def run_document(run: v1.Run) -> dict[str, Any]:
+    """Return a run as JSON types."""
+    return {
+        "run": run.name.removeprefix("runs/"),
+        "name": run.plan.name,
+        "created_at": run.create_time.ToDatetime(tzinfo=UTC).isoformat(),
+        "state": v1.Run.State.Name(run.state).lower(),
+        "verdict": run.verdict or None,
+        "reason": run.reason or None,
+    }
 
 
 def runs_table(runs: Sequence[v1.Run]) -> Table:

@@ -1,7 +1,7 @@
 """The end of a run: its report, fetched, written, printed, and turned into an exit code."""
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from rich.console import Console
 from burstline.client.connection import Connection
 from burstline.client.errors import ClientError, ServerFailed, UsageError
 from burstline.client.junit import junit_xml
+from burstline.client.tabular import csv_bytes, openmetrics_bytes
+from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
 
 
@@ -42,36 +44,34 @@ async def fetch_report(connection: Connection, run: v1.Run) -> dict[str, Any]:
 
 
 def write_report(
-    report: dict[str, Any], *, json_file: Path | None, junit_file: Path | None, html_file: Path | None = None
+    report: dict[str, Any],
+    *,
+    json_file: Path | None = None,
+    junit_file: Path | None = None,
+    html_file: Path | None = None,
+    csv_file: Path | None = None,
+    openmetrics_file: Path | None = None,
 ) -> None:
     """Write a report to the files that were asked for; `-` is standard output.
 
     Raises:
         ClientError: a file cannot be written, for example because the disk is full.
     """
-    files: list[tuple[Path | None, bytes]] = [
-        (json_file, json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n"),
-        (junit_file, junit_xml(report)),
+    wanted: list[tuple[Path | None, Callable[[dict[str, Any]], bytes]]] = [
+        (json_file, json_bytes),
+        (junit_file, junit_xml),
+        (html_file, _html),
+        (csv_file, csv_bytes),
+        (openmetrics_file, openmetrics_bytes),
     ]
-    if html_file is not None:
-        from burstline.server.pages.report import report_html  # half a second, for the charts' library
+    remedy = f"the report is kept: `burstline report {report['run']['id']} --json FILE` writes it again"
+    write_files([(path, made(report)) for path, made in wanted if path is not None], remedy)
 
-        files.append((html_file, report_html(report).encode()))
-    for path, content in files:
-        if path is None:
-            continue
-        try:
-            if str(path) == "-":
-                sys.stdout.buffer.write(content)
-                sys.stdout.buffer.flush()
-            else:
-                path.write_bytes(content)
-        except OSError as error:
-            name = str(report["run"]["id"])
-            raise ClientError(
-                f"{path} cannot be written: {error.strerror}; the report is kept: "
-                f"`burstline report {name} --json FILE` writes it again"
-            ) from error
+
+def _html(report: dict[str, Any]) -> bytes:
+    from burstline.server.pages.report import report_html  # half a second, for the charts' library
+
+    return report_html(report).encode()
 
 
 def print_report(report: dict[str, Any], console: Console, *, quiet: bool) -> None:
