@@ -82,6 +82,54 @@ async def test_an_authority_named_in_the_environment_is_trusted_and_the_handshak
     await sender.close()
 
 
+async def test_later_connections_resume_the_session_of_an_earlier_one(
+    secure: Any, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    _, sender = await outcomes(f"https://127.0.0.1:{secure.port}")
+    first = sender.peek()
+    assert first is not None
+    assert not first.tls.session_reused
+    assert await sender.warm(5) == 5
+    assert [link.tls.session_reused for link in sender._links if link is not first] == [True] * 4
+    await sender.close()
+
+
+@pytest.mark.parametrize("in_one_file", [True, False])
+async def test_a_client_certificate_of_the_environment_is_shown_to_the_target(
+    target: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_one_file: bool
+) -> None:
+    await target.stop()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate / "cert.pem")
+    await target.start(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    found, sender = await outcomes(f"https://127.0.0.1:{target.port}")
+    assert found[0].startswith("unreachable")
+    await sender.close()
+    if in_one_file:
+        both = tmp_path / "both.pem"
+        both.write_bytes((certificate / "cert.pem").read_bytes() + (certificate / "key.pem").read_bytes())
+        monkeypatch.setenv("BURSTLINE_CLIENT_CERT", str(both))
+    else:
+        monkeypatch.setenv("BURSTLINE_CLIENT_CERT", str(certificate / "cert.pem"))
+        monkeypatch.setenv("BURSTLINE_CLIENT_KEY", str(certificate / "key.pem"))
+    found, sender = await outcomes(f"https://127.0.0.1:{target.port}")
+    assert found == ["200"]
+    await sender.close()
+
+
+async def test_a_client_certificate_that_is_not_there_is_said_before_anything_is_sent(
+    secure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BURSTLINE_CLIENT_CERT", "/nowhere.pem")
+    with pytest.raises(OSError, match="No such file"):
+        await outcomes(f"https://127.0.0.1:{secure.port}")
+    assert secure.requests == []
+
+
 async def test_an_unknown_authority_is_unreachable_at_tls_and_nothing_is_sent(secure: Any) -> None:
     found, sender = await outcomes(f"https://127.0.0.1:{secure.port}")
     assert found == ["unreachable.tls"]

@@ -24,8 +24,9 @@ from yarl import URL
 from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
 from burstline.workers.answers import plain_status
-from burstline.workers.resolving import GatedResolver, tls_context
+from burstline.workers.resolving import GatedResolver
 from burstline.workers.templating import Text
+from burstline.workers.tls import ClientContext, client_context
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
 _NO_HEADERS: Mapping[str, str] = {}
@@ -106,10 +107,14 @@ class Link(ResponseHandler):
         return str(name[0]) if name else ""
 
     @property
+    def tls(self) -> Any:
+        """The TLS object, or None for plain HTTP."""
+        return self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+
+    @property
     def tls_version(self) -> str:
         """The TLS version, or "" for plain HTTP."""
-        tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
-        return str(tls.version()) if tls is not None else ""
+        return str(self.tls.version()) if self.tls is not None else ""
 
     def begin(self, token: Any, data: bytes, head: bool, reading: Reading) -> None:
         """Write one request; its answer comes to the owner with `token`.
@@ -243,8 +248,10 @@ class Dialer:
         self.proxied_plain = proxy is not None and target.scheme == "http"
         self.proxy_authorization = proxy_auth.encode() if proxy_auth is not None else ""
         self._gate = Gate(named=True) if proxy is not None else gate  # the proxy is the user's choice, by name
-        context = tls_context() if target.scheme == "https" else True
-        self._request = ClientRequest("GET", target, loop=loop, ssl=context, proxy=proxy, proxy_auth=proxy_auth)
+        self._tls: ClientContext | None = client_context() if target.scheme == "https" else None
+        self._last: Link | None = None
+        tls = self._tls or True
+        self._request = ClientRequest("GET", target, loop=loop, ssl=tls, proxy=proxy, proxy_auth=proxy_auth)
         self._timeout = ClientTimeout(connect=timeout_s, sock_connect=timeout_s, ceil_threshold=3600)
         self._connector = TCPConnector(
             limit=0,
@@ -277,9 +284,12 @@ class Dialer:
         Raises:
             aiohttp.ClientError, OSError, TimeoutError: it could not be opened.
         """
+        if self._tls is not None and self._last is not None:
+            self._tls.keep(self._last.tls)  # its ticket came after its handshake
         connection = await self._connector.connect(self._request, [], self._timeout)
         link = connection.protocol
         assert isinstance(link, Link)
+        self._last = link
         return link, connection
 
     async def close(self) -> None:

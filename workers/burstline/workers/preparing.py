@@ -148,7 +148,7 @@ async def make_toolkit(
     try:
         dialer = Dialer(url, plan.connections, gate, min(LONGEST_CONNECT_S, longest_s))
     except OSError as error:
-        raise CannotPrepare(f"the certificate bundle cannot be read: {error}") from error
+        raise CannotPrepare(f"a certificate file of the worker cannot be read: {error}") from error
     headers = [*our_headers(run_id, plan.marks, version), *auth_headers(plan.auth), *more_headers]
     if dialer.proxied_plain and dialer.proxy_authorization:
         headers.append(dialer.proxy_header())

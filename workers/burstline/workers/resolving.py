@@ -1,8 +1,6 @@
-"""What connections rest on: addresses that may be connected to, and authorities that are trusted."""
+"""Names into addresses, without those that must not be connected to."""
 
-import os
 import socket
-import ssl
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -36,17 +34,3 @@ class GatedResolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing to give back."""
         await self._resolver.close()
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return the TLS settings: the system's authorities (SSL_CERT_FILE) and those of AWS_CA_BUNDLE; HTTP/1.1 only.
-
-    Raises:
-        OSError: the bundle cannot be read.
-    """
-    context = ssl.create_default_context()
-    bundle = os.environ.get("AWS_CA_BUNDLE")
-    if bundle:
-        context.load_verify_locations(cafile=bundle)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
