@@ -98,7 +98,8 @@ def play_run(
     done = arrive + np.where(layers == 0, service + cold * init, 1e-4) + back
     seen = np.full(count, f"{PREFIXES[plan.target.front]}.ok", dtype="U40")
     for layer, code in LAYER_CODES.items():
-        seen[layers == code] = signature_of(plan.target.front, layer)
+        if np.any(layers == code):
+            seen[layers == code] = signature_of(plan.target.front, layer)
     totals = record_of(plan, schedule, sent, done, seen, request, worker_count)
     by_phase = _ledgers(schedule, seen, len(plan.load))
     return Played(

@@ -67,8 +67,8 @@ def weigh(record: RunRecord) -> Judgement:
     settlement = settle(plan, account, totals, series, decided)
     floor = floor_of(totals, settlement.explained)
     bindings = with_fits(bindings_of(plan, account, series, settlement, floor), fitted)
+    unknown = fitted_limits(fitted, plan, account, bindings)
     bindings = confirmed_bindings(bindings, plan, account, watch)
-    unknown = fitted_limits(fitted, plan, account)
     limited = _is_limited(record, spans, bindings)
     demand = demand_of(plan, account, record.schedule, totals, series, floor)
     advised = not (limited or record.problem) and record.ledger.sent > 0

@@ -41,7 +41,11 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
             solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
             advice = replace(proposal.advice, verified=solved and proposal.advice.recommended is not None)
             found.append(_with_check(advice) if cut else advice)
-    found += _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
+    gentle = _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
+    if any(one.verified for one in gentle):
+        # the changed plan was replayed with all of them in force, and nothing was refused anywhere
+        found = [replace(one, verified=one.recommended is not None) for one in found]
+    found += gentle
     found = _with_split(found, plan, account, demand, cut)
     return (*found, *provisioned_advice(plan, changed, demand, result))
 

@@ -140,7 +140,9 @@ def _account(account: Account, demand: Demand, need: Need | None, reserved: int)
     current = account.concurrency
     others, others_text = _other_traffic(account, float(demand.times_s[-1] - demand.times_s[0]))
     required = reserved + (max(UNRESERVED_MINIMUM if reserved else 0, need.required + others) if need else 0)
-    unreserved = with_headroom(need.required + others) if need else UNRESERVED_MINIMUM
+    unreserved = with_headroom(need.required + others) if need else 0.0
+    if reserved:
+        unreserved = max(unreserved, UNRESERVED_MINIMUM)
     recommended = max(current, ceil((reserved + unreserved) / 10) * 10)
     default = (
         "" if is_declared(account, "lambda.concurrency") else f" {current:,} is AWS's default; yours was not stated."

@@ -86,13 +86,22 @@ def fitted_decisions(
     return found
 
 
-def fitted_limits(result: FitResult, plan: Plan, account: Account) -> tuple[FittedLimit, ...]:
-    """Return the limits, one per law and signature (the one that throttled most), that nothing known explains."""
+def fitted_limits(
+    result: FitResult, plan: Plan, account: Account, bindings: Sequence[Binding]
+) -> tuple[FittedLimit, ...]:
+    """Return the limits, one per law and signature (the one that throttled most), that nothing known explains.
+
+    Args:
+        bindings: as `with_fits` returns them: only of those that it gave fitted numbers to.
+    """
+    open_signatures = {name for binding in bindings if binding.fitted for name in binding.signatures}
     groups: dict[tuple[Family, str], list[Fit]] = {}
     for one in result.fits:
         groups.setdefault((one.family, one.signature), []).append(one)
     found = []
     for (family, signature), fits in groups.items():
+        if signature not in open_signatures:
+            continue
         longest = max(fits, key=lambda one: (_throttled_in(result, one), one.to_s))
         same = [one for one in fits if (one.from_s, one.to_s) == (longest.from_s, longest.to_s)]
         values = {one.parameter: one.value for one in same}
