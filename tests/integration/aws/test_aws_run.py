@@ -11,6 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
+"""Each command is a process of its own: about 2 s alone, many times that on a machine busy with other tests."""
+
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 SCHEMA = json.loads((Path(__file__).parents[3] / "server/burstline/server/report.schema.json").read_text())
 ACCOUNT = """\
@@ -49,7 +52,7 @@ class Practice:
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*BURSTLINE, *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=120, check=False,
         )  # fmt: skip
 
     def report(self, name: str, *arguments: str) -> dict[str, Any]:
