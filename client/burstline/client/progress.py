@@ -1,9 +1,9 @@
 """Where a run stands, while it runs: a live picture on a terminal, a line a second elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -25,6 +25,12 @@ STATES = {
     v1.Run.STOPPED: "stopped",
 }
 OUTCOMES = ("ok", "throttled", "unsettled", "rejected", "failed", "timed_out", "unreachable")
+NEARLY_FULL = 0.8
+"""Share of a quota from which its bar is yellow: below 20 % of headroom."""
+
+TITLES = 12
+"""Columns of the titles on the left, so that what stands beside them is in line."""
+
 COLOURS = {"ok": "green", "throttled": "yellow", "unsettled": "yellow"}
 
 
@@ -39,6 +45,21 @@ def _may_throttle(signature: str) -> bool:
         return meaning(signature).rejects
     except (KeyError, ValueError):  # a newer server may know more signatures than we do
         return False
+
+
+def throttles_by_layer(progress: runs.RunProgress) -> list[tuple[str, int]]:
+    """Return who may have throttled, with counts, most frequent first: `stage`, `stage or account gateway`.
+
+    Of the layers that a signature may come from, those stay in whose quotas stand in the plan's way.
+    """
+    there = {use.layer for use in progress.quota_uses}
+    counts: dict[str, int] = {}
+    for signature, count in throttles(progress):
+        layers = [layer.value for layer in meaning(signature).layers]
+        names = " or ".join(one.replace("_", " ") for one in layers if one in there) or "not in the plan's quotas"
+        text = names if there else signature
+        counts[text] = counts.get(text, 0) + count
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def elapsed_s(progress: runs.RunProgress) -> float:
@@ -110,6 +131,9 @@ def line_text(progress: runs.RunProgress) -> str:
     ]
     if progress.dropped_count:
         parts.append(f"dropped {count_text(progress.dropped_count)}")
+    parts += [
+        f"{use.title} {count_text(use.use)} of {count_text(use.limit)}" for use in progress.quota_uses if use.binding
+    ]
     return "  ".join(part for part in parts if part)
 
 
@@ -123,20 +147,26 @@ class LiveView:
         """Draw an update."""
         for notice in progress.notices:
             self.say(notice)
-        self._live.update(picture(progress))
+        self._live.update(picture(progress, self._live.console.width))
 
     def say(self, text: str) -> None:
         """Print a message above the picture."""
         self._live.console.print(text, markup=False, highlight=False)
 
 
-def picture(progress: runs.RunProgress) -> Group:
-    """Return an update as a few lines for a terminal of 60 columns or more."""
+def picture(progress: runs.RunProgress, width: int = 80) -> Group:
+    """Return an update as a few lines for a terminal of `width` columns, 60 or more."""
     elapsed, planned = elapsed_s(progress), planned_s(progress)
     head = Text.assemble((progress.run.plan.name or progress.run.name, "bold"), "  ", _state_text(progress))
-    bar = ProgressBar(total=max(planned, 1e-9), completed=min(max(elapsed, 0.0), planned), width=60)
+    bar = ProgressBar(
+        total=max(planned, 1e-9),
+        completed=min(max(elapsed, 0.0), planned),
+        width=min(100, width - 20),
+        complete_style="cyan",
+        finished_style="cyan",
+    )
     rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(style="dim", no_wrap=True, min_width=TITLES)
     rows.add_column(overflow="fold")
     left = f"{clock_text(elapsed)} of {clock_text(planned)}, {clock_text(max(0.0, planned - elapsed))} left"
     rows.add_row("time", left if elapsed >= 0 else f"starts in {-elapsed:.1f} s")
@@ -146,12 +176,36 @@ def picture(progress: runs.RunProgress) -> Group:
     rows.add_row("requests", _requests_text(progress))
     rows.add_row("outcomes", _outcomes_text(progress))
     rows.add_row("latency", _latency_line(progress))
-    found = throttles(progress)
-    text = "   ".join(f"{name} {count_text(count)}" for name, count in found) or "none so far"
-    rows.add_row("throttles", Text(text, style="yellow" if found else ""))
+    rows.add_row("throttles", _throttles_text(progress))
     line = Table.grid()  # a bar on its own does not end its line
     line.add_row(bar)
-    return Group(head, line, rows)
+    parts: list[RenderableType] = [head, line, rows]
+    if progress.quota_uses:
+        parts.append(quotas_table(progress.quota_uses, width))
+    return Group(*parts)
+
+
+def _throttles_text(progress: runs.RunProgress) -> Text:
+    found = throttles_by_layer(progress)
+    text = "   ".join(f"{name} {count_text(count)}" for name, count in found)
+    return Text(text, style="yellow") if found else Text("none so far")
+
+
+def quotas_table(uses: Iterable[runs.QuotaUse], width: int) -> Table:
+    """Return a bar per quota that fills towards its limit, and is red while the quota refuses requests."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True, min_width=TITLES, max_width=24)
+    table.add_column(width=max(10, min(60, width - 56)))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for use in uses:
+        share = use.use / use.limit
+        colour = "red" if use.binding else "yellow" if share > NEARLY_FULL else "green"
+        bar = ProgressBar(total=1.0, completed=min(share, 1.0), complete_style=colour, finished_style=colour)
+        of = f"{count_text(use.use)} of {count_text(use.limit)}"
+        word = Text("BINDS", style="bold red") if use.binding else Text(f"{share:.0%}", style=colour)
+        table.add_row(use.title, bar, of, word)
+    return table
 
 
 def _state_text(progress: runs.RunProgress) -> str:

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62urstline/v1/run_service.proto\x12\x0c\x62urstline.v1\x1a\x1c\x62urstline/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x10\x43reateRunRequest\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListRunsResponse\x12\x1f\n\x04runs\x18\x01 \x03(\x0b\x32\x11.burstline.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xfa\x05\n\x0bRunProgress\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x33\n\x10\x65lapsed_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10planned_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x14\n\x0cworker_count\x18\x05 \x01(\x05\x12\x17\n\x0fscheduled_count\x18\x06 \x01(\x03\x12\x11\n\tdue_count\x18\x07 \x01(\x03\x12\x12\n\nsent_count\x18\x08 \x01(\x03\x12\x15\n\rdropped_count\x18\t \x01(\x03\x12\x17\n\x0fin_flight_count\x18\n \x01(\x03\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\'.burstline.v1.RunProgress.OutcomesEntry\x12=\n\nsignatures\x18\x0c \x03(\x0b\x32).burstline.v1.RunProgress.SignaturesEntry\x12\x1c\n\x14\x64ue_count_per_second\x18\r \x01(\x01\x12\x1d\n\x15sent_count_per_second\x18\x0e \x01(\x01\x12/\n\x0cp50_duration\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp95_duration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp99_duration\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07notices\x18\x12 \x03(\t\x12\r\n\x05\x66inal\x18\x13 \x01(\x08\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fSignaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x1e\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa0\x01\n\x0fStopRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x1c\n\x14stopped_worker_count\x18\x02 \x01(\x05\x12 \n\x18unreachable_worker_count\x18\x03 \x01(\x05\x12-\n\tstop_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\" \n\x10GetReportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x0bReportChunk\x12\x0c\n\x04json\x18\x01 \x01(\x0c\" \n\rUploadRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"4\n\x0eUploadResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"!\n\x0f\x44ownloadRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"#\n\x10\x44ownloadResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xab\x03\n\nRunService\x12>\n\tCreateRun\x12\x1e.burstline.v1.CreateRunRequest\x1a\x11.burstline.v1.Run\x12\x38\n\x06GetRun\x12\x1b.burstline.v1.GetRunRequest\x1a\x11.burstline.v1.Run\x12I\n\x08ListRuns\x12\x1d.burstline.v1.ListRunsRequest\x1a\x1e.burstline.v1.ListRunsResponse\x12\x46\n\x08WatchRun\x12\x1d.burstline.v1.WatchRunRequest\x1a\x19.burstline.v1.RunProgress0\x01\x12\x46\n\x07StopRun\x12\x1c.burstline.v1.StopRunRequest\x1a\x1d.burstline.v1.StopRunResponse\x12H\n\tGetReport\x12\x1e.burstline.v1.GetReportRequest\x1a\x19.burstline.v1.ReportChunk0\x01\x32\xa1\x01\n\x0b\x44\x61taService\x12\x45\n\x06Upload\x12\x1b.burstline.v1.UploadRequest\x1a\x1c.burstline.v1.UploadResponse(\x01\x12K\n\x08\x44ownload\x12\x1d.burstline.v1.DownloadRequest\x1a\x1e.burstline.v1.DownloadResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62urstline/v1/run_service.proto\x12\x0c\x62urstline.v1\x1a\x1c\x62urstline/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x10\x43reateRunRequest\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListRunsResponse\x12\x1f\n\x04runs\x18\x01 \x03(\x0b\x32\x11.burstline.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa6\x06\n\x0bRunProgress\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x33\n\x10\x65lapsed_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10planned_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x14\n\x0cworker_count\x18\x05 \x01(\x05\x12\x17\n\x0fscheduled_count\x18\x06 \x01(\x03\x12\x11\n\tdue_count\x18\x07 \x01(\x03\x12\x12\n\nsent_count\x18\x08 \x01(\x03\x12\x15\n\rdropped_count\x18\t \x01(\x03\x12\x17\n\x0fin_flight_count\x18\n \x01(\x03\x12\x39\n\x08outcomes\x18\x0b \x03(\x0b\x32\'.burstline.v1.RunProgress.OutcomesEntry\x12=\n\nsignatures\x18\x0c \x03(\x0b\x32).burstline.v1.RunProgress.SignaturesEntry\x12\x1c\n\x14\x64ue_count_per_second\x18\r \x01(\x01\x12\x1d\n\x15sent_count_per_second\x18\x0e \x01(\x01\x12/\n\x0cp50_duration\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp95_duration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp99_duration\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07notices\x18\x12 \x03(\t\x12\r\n\x05\x66inal\x18\x13 \x01(\x08\x12*\n\nquota_uses\x18\x14 \x03(\x0b\x32\x16.burstline.v1.QuotaUse\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fSignaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"d\n\x08QuotaUse\x12\r\n\x05quota\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05layer\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x01\x12\x0b\n\x03use\x18\x05 \x01(\x01\x12\x0f\n\x07\x62inding\x18\x06 \x01(\x08\"\x1e\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa0\x01\n\x0fStopRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.burstline.v1.Run\x12\x1c\n\x14stopped_worker_count\x18\x02 \x01(\x05\x12 \n\x18unreachable_worker_count\x18\x03 \x01(\x05\x12-\n\tstop_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\" \n\x10GetReportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x0bReportChunk\x12\x0c\n\x04json\x18\x01 \x01(\x0c\" \n\rUploadRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"4\n\x0eUploadResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"!\n\x0f\x44ownloadRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"#\n\x10\x44ownloadResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xab\x03\n\nRunService\x12>\n\tCreateRun\x12\x1e.burstline.v1.CreateRunRequest\x1a\x11.burstline.v1.Run\x12\x38\n\x06GetRun\x12\x1b.burstline.v1.GetRunRequest\x1a\x11.burstline.v1.Run\x12I\n\x08ListRuns\x12\x1d.burstline.v1.ListRunsRequest\x1a\x1e.burstline.v1.ListRunsResponse\x12\x46\n\x08WatchRun\x12\x1d.burstline.v1.WatchRunRequest\x1a\x19.burstline.v1.RunProgress0\x01\x12\x46\n\x07StopRun\x12\x1c.burstline.v1.StopRunRequest\x1a\x1d.burstline.v1.StopRunResponse\x12H\n\tGetReport\x12\x1e.burstline.v1.GetReportRequest\x1a\x19.burstline.v1.ReportChunk0\x01\x32\xa1\x01\n\x0b\x44\x61taService\x12\x45\n\x06Upload\x12\x1b.burstline.v1.UploadRequest\x1a\x1c.burstline.v1.UploadResponse(\x01\x12K\n\x08\x44ownload\x12\x1d.burstline.v1.DownloadRequest\x1a\x1e.burstline.v1.DownloadResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,29 +49,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHRUNREQUEST']._serialized_start=405
   _globals['_WATCHRUNREQUEST']._serialized_end=436
   _globals['_RUNPROGRESS']._serialized_start=439
-  _globals['_RUNPROGRESS']._serialized_end=1201
-  _globals['_RUNPROGRESS_OUTCOMESENTRY']._serialized_start=1103
-  _globals['_RUNPROGRESS_OUTCOMESENTRY']._serialized_end=1150
-  _globals['_RUNPROGRESS_SIGNATURESENTRY']._serialized_start=1152
-  _globals['_RUNPROGRESS_SIGNATURESENTRY']._serialized_end=1201
-  _globals['_STOPRUNREQUEST']._serialized_start=1203
-  _globals['_STOPRUNREQUEST']._serialized_end=1233
-  _globals['_STOPRUNRESPONSE']._serialized_start=1236
-  _globals['_STOPRUNRESPONSE']._serialized_end=1396
-  _globals['_GETREPORTREQUEST']._serialized_start=1398
-  _globals['_GETREPORTREQUEST']._serialized_end=1430
-  _globals['_REPORTCHUNK']._serialized_start=1432
-  _globals['_REPORTCHUNK']._serialized_end=1459
-  _globals['_UPLOADREQUEST']._serialized_start=1461
-  _globals['_UPLOADREQUEST']._serialized_end=1493
-  _globals['_UPLOADRESPONSE']._serialized_start=1495
-  _globals['_UPLOADRESPONSE']._serialized_end=1547
-  _globals['_DOWNLOADREQUEST']._serialized_start=1549
-  _globals['_DOWNLOADREQUEST']._serialized_end=1582
-  _globals['_DOWNLOADRESPONSE']._serialized_start=1584
-  _globals['_DOWNLOADRESPONSE']._serialized_end=1619
-  _globals['_RUNSERVICE']._serialized_start=1622
-  _globals['_RUNSERVICE']._serialized_end=2049
-  _globals['_DATASERVICE']._serialized_start=2052
-  _globals['_DATASERVICE']._serialized_end=2213
+  _globals['_RUNPROGRESS']._serialized_end=1245
+  _globals['_RUNPROGRESS_OUTCOMESENTRY']._serialized_start=1147
+  _globals['_RUNPROGRESS_OUTCOMESENTRY']._serialized_end=1194
+  _globals['_RUNPROGRESS_SIGNATURESENTRY']._serialized_start=1196
+  _globals['_RUNPROGRESS_SIGNATURESENTRY']._serialized_end=1245
+  _globals['_QUOTAUSE']._serialized_start=1247
+  _globals['_QUOTAUSE']._serialized_end=1347
+  _globals['_STOPRUNREQUEST']._serialized_start=1349
+  _globals['_STOPRUNREQUEST']._serialized_end=1379
+  _globals['_STOPRUNRESPONSE']._serialized_start=1382
+  _globals['_STOPRUNRESPONSE']._serialized_end=1542
+  _globals['_GETREPORTREQUEST']._serialized_start=1544
+  _globals['_GETREPORTREQUEST']._serialized_end=1576
+  _globals['_REPORTCHUNK']._serialized_start=1578
+  _globals['_REPORTCHUNK']._serialized_end=1605
+  _globals['_UPLOADREQUEST']._serialized_start=1607
+  _globals['_UPLOADREQUEST']._serialized_end=1639
+  _globals['_UPLOADRESPONSE']._serialized_start=1641
+  _globals['_UPLOADRESPONSE']._serialized_end=1693
+  _globals['_DOWNLOADREQUEST']._serialized_start=1695
+  _globals['_DOWNLOADREQUEST']._serialized_end=1728
+  _globals['_DOWNLOADRESPONSE']._serialized_start=1730
+  _globals['_DOWNLOADRESPONSE']._serialized_end=1765
+  _globals['_RUNSERVICE']._serialized_start=1768
+  _globals['_RUNSERVICE']._serialized_end=2195
+  _globals['_DATASERVICE']._serialized_start=2198
+  _globals['_DATASERVICE']._serialized_end=2359
 # @@protoc_insertion_point(module_scope)

@@ -216,6 +216,7 @@ class RunProgress(_message.Message):
     P99_DURATION_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     FINAL_FIELD_NUMBER: _builtins.int
+    QUOTA_USES_FIELD_NUMBER: _builtins.int
     phase: _builtins.str
     """Name of the phase under way; empty before T0 and after the last."""
     worker_count: _builtins.int
@@ -272,6 +273,10 @@ class RunProgress(_message.Message):
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Messages for the user that came up since the last update."""
 
+    @_builtins.property
+    def quota_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaUse]:
+        """Use of the quotas in the plan's way, outermost first. Empty before the first full second."""
+
     def __init__(
         self,
         *,
@@ -294,14 +299,57 @@ class RunProgress(_message.Message):
         p99_duration: _duration_pb2.Duration | None = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
         final: _builtins.bool = ...,
+        quota_uses: _abc.Iterable[Global___QuotaUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed_duration", b"elapsed_duration", "p50_duration", b"p50_duration", "p95_duration", b"p95_duration", "p99_duration", b"p99_duration", "planned_duration", b"planned_duration", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_count", b"dropped_count", "due_count", b"due_count", "due_count_per_second", b"due_count_per_second", "elapsed_duration", b"elapsed_duration", "final", b"final", "in_flight_count", b"in_flight_count", "notices", b"notices", "outcomes", b"outcomes", "p50_duration", b"p50_duration", "p95_duration", b"p95_duration", "p99_duration", b"p99_duration", "phase", b"phase", "planned_duration", b"planned_duration", "run", b"run", "scheduled_count", b"scheduled_count", "sent_count", b"sent_count", "sent_count_per_second", b"sent_count_per_second", "signatures", b"signatures", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped_count", b"dropped_count", "due_count", b"due_count", "due_count_per_second", b"due_count_per_second", "elapsed_duration", b"elapsed_duration", "final", b"final", "in_flight_count", b"in_flight_count", "notices", b"notices", "outcomes", b"outcomes", "p50_duration", b"p50_duration", "p95_duration", b"p95_duration", "p99_duration", b"p99_duration", "phase", b"phase", "planned_duration", b"planned_duration", "quota_uses", b"quota_uses", "run", b"run", "scheduled_count", b"scheduled_count", "sent_count", b"sent_count", "sent_count_per_second", b"sent_count_per_second", "signatures", b"signatures", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunProgress: _TypeAlias = RunProgress  # noqa: Y015
+
+@_typing.final
+class QuotaUse(_message.Message):
+    """What a run uses of a quota in the last two full seconds, as the client side sees it: an estimate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTA_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    BINDING_FIELD_NUMBER: _builtins.int
+    quota: _builtins.str
+    """As in a report's findings, such as `lambda:L-B99A9384`."""
+    title: _builtins.str
+    """For a reader."""
+    layer: _builtins.str
+    """Whose it is, such as `stage` (design: layers)."""
+    limit: _builtins.float
+    """Its value, > 0: requests per second of a bucket, calls in flight of a concurrency."""
+    use: _builtins.float
+    """The most used of it in one of these seconds, in its unit. Above the limit: what was asked for."""
+    binding: _builtins.bool
+    """Requests were refused in the last seconds, and this quota is the likeliest to have done it."""
+    def __init__(
+        self,
+        *,
+        quota: _builtins.str = ...,
+        title: _builtins.str = ...,
+        layer: _builtins.str = ...,
+        limit: _builtins.float = ...,
+        use: _builtins.float = ...,
+        binding: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "layer", b"layer", "limit", b"limit", "quota", b"quota", "title", b"title", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaUse: _TypeAlias = QuotaUse  # noqa: Y015
 
 @_typing.final
 class StopRunRequest(_message.Message):

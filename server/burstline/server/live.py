@@ -50,6 +50,7 @@ class LiveTotals:
                 self._bins[index] = self._bins.get(index, 0) + ten_ms.sent
                 self.peak_10ms = max(self.peak_10ms, self._bins[index])
         self.peak_1s = max(self.peak_1s, second.load.sent)
+        second.in_flight += window.in_flight
         self._shrink()
 
     def _shrink(self) -> None:

@@ -23,6 +23,7 @@ from burstline.server.active import ActiveRun
 from burstline.server.clock import Clock, seconds
 from burstline.server.progress import last_full, progress_of
 from burstline.server.roster import Roster
+from burstline.server.uses import uses_of
 
 SLOT_COUNT = 8
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -75,7 +76,7 @@ class RunCollector(Collector):
         yield from self._counts(slots)
         yield from self._rates(slots, now)
         yield from self._times(slots)
-        yield from self._quotas(slots)
+        yield from self._quotas(slots, now)
 
     def _counts(self, slots: dict[int, ActiveRun]) -> Iterator[Metric]:
         info = GaugeMetricFamily("burstline_run_info", "Which run has which slot.", labels=["run", "name", "id"])
@@ -119,18 +120,23 @@ class RunCollector(Collector):
         yield latency
         yield lateness
 
-    def _quotas(self, slots: dict[int, ActiveRun]) -> Iterator[Metric]:
+    def _quotas(self, slots: dict[int, ActiveRun], now: int) -> Iterator[Metric]:
         """The newest run that knows a quota speaks for it: quotas are the account's, not the run's."""
         merged: dict[str, dict[tuple[str, str], float]] = {
             name: {} for name in ("limit", "usage", "headroom", "recommended")
         }
         for run in sorted(slots.values(), key=lambda run: run.row.create_nanos):
             merged["limit"].update(declared_limits(run.account))
-            for name, rows in self.reports.get(run.id, {}).items():
+            known = self.reports.get(run.id, {}) if run.row.state.final else quotas_now(run, now)
+            for name, rows in known.items():
                 merged[name].update(rows)
         for name, metric, text in (
             ("limit", "burstline_quota_limit", "A quota's value."),
-            ("usage", "burstline_quota_usage", "Highest use seen in the run."),
+            (
+                "usage",
+                "burstline_quota_usage",
+                "Use in the last full second; after the end the highest.",
+            ),
             ("headroom", "burstline_quota_headroom_ratio", "1 - use / quota."),
             ("recommended", "burstline_quota_recommended", "What the advice is to ask for."),
         ):
@@ -160,6 +166,16 @@ def declared_limits(account: Account) -> Iterator[tuple[tuple[str, str], float]]
     for name, function in account.functions.items():
         if function.reserved is not None:
             yield ("lambda:reserved", name), function.reserved
+
+
+def quotas_now(run: ActiveRun, now_nanos: int) -> dict[str, dict[tuple[str, str], float]]:
+    """Return use and headroom of a run's quotas in the last full second; empty before the first."""
+    full_second = run.full_second(now_nanos)
+    uses = {split_quota(use.quota): use for use in uses_of(run, full_second)} if full_second is not None else {}
+    return {
+        "usage": {key: use.use for key, use in uses.items()},
+        "headroom": {key: 1 - use.use / use.limit for key, use in uses.items()},
+    }
 
 
 def split_quota(quota: str) -> tuple[str, str]:

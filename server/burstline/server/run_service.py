@@ -17,6 +17,7 @@ from burstline.server.rows import RunRow
 from burstline.server.runs import Runs
 from burstline.server.settings import ServerSettings
 from burstline.server.store import PIECE_BYTES, Store
+from burstline.server.uses import Use, uses_of
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc
@@ -116,6 +117,7 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
         if elapsed_s is not None:
             message.elapsed_duration.FromNanoseconds(nanos(elapsed_s))
         if seen.full_second is not None:
+            message.quota_uses.extend(_use_to_proto(use) for use in uses_of(run, seen.full_second))
             recent = run.live.recent_latency(seen.full_second, RECENT_S)
             for field, q in ((message.p50_duration, 0.5), (message.p95_duration, 0.95), (message.p99_duration, 0.99)):
                 value_s = recent.quantile(q)
@@ -148,6 +150,12 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             raise WrongState(f"{request.name} has no report: {row.reason}", reason="NO_REPORT", run=request.name)
         for start in range(0, len(document), PIECE_BYTES):
             yield wire.ReportChunk(json=document[start : start + PIECE_BYTES])
+
+
+def _use_to_proto(use: Use) -> wire.QuotaUse:
+    return wire.QuotaUse(
+        quota=use.quota, title=use.title, layer=use.layer, limit=use.limit, use=use.use, binding=use.binding
+    )
 
 
 def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:

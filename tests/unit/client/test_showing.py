@@ -3,7 +3,15 @@
 import io
 
 import pytest
-from burstline.client.progress import LineView, line_text, picture, progress_view, throttles
+from burstline.client.progress import (
+    LineView,
+    line_text,
+    picture,
+    progress_view,
+    quotas_table,
+    throttles,
+    throttles_by_layer,
+)
 from burstline.client.wording import clock_text, latency_text, rate_text, span_text
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as runs
@@ -32,7 +40,7 @@ def update(second: float = 5, **fields: object) -> runs.RunProgress:
 
 def drawn(progress: runs.RunProgress, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(picture(progress))
+    console.print(picture(progress, width))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     return text
 
@@ -107,3 +115,51 @@ def test_quiet_shows_nothing() -> None:
 )
 def test_numbers_read_as_a_person_writes_them(text: str, expected: str) -> None:
     assert text == expected
+
+
+def use(quota: str, layer: str, used: float, *, binding: bool = False) -> runs.QuotaUse:
+    return runs.QuotaUse(
+        quota=quota, title=f"{layer} limit".replace("_", " "), layer=layer, limit=200.0, use=used, binding=binding
+    )
+
+
+USES = [
+    use("a", "stage", 230.0, binding=True),
+    use("b", "account_gateway", 170.0),
+    use("c", "account_concurrency", 10.0),
+]
+
+
+def test_throttles_are_counted_by_the_layers_that_stand_in_the_way() -> None:
+    counts = {"rest.429.too_many": 5, "rest.429.plan_quota": 2, "rest.429.other": 1, "rest.ok": 9}
+    progress = update(signatures=counts, quota_uses=USES)
+    assert throttles_by_layer(progress) == [("stage or account gateway", 6), ("not in the plan's quotas", 2)]
+    assert throttles_by_layer(update(signatures={"rest.429.other": 1})) == [("rest.429.other", 1)]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_each_quota_has_a_bar_with_its_use_and_the_one_that_binds_says_so(width: int) -> None:
+    lines = drawn(update(quota_uses=USES), width).splitlines()
+    assert max(map(len, lines)) <= width
+    (stage,) = [line for line in lines if line.startswith("stage limit")]
+    assert "230 of 200" in stage
+    assert stage.rstrip().endswith("BINDS")
+    (account,) = [line for line in lines if line.startswith("account gateway limit")]
+    assert account.rstrip().endswith("85%")
+
+
+def test_a_bar_is_red_while_its_quota_binds_yellow_when_nearly_full_and_fills_with_its_use() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True, color_system="standard")
+    for number, one in enumerate(USES):
+        console.print(quotas_table([one], 100))
+        text = out.getvalue()
+        out.seek(0)
+        out.truncate()
+        colour = ("\x1b[31m", "\x1b[33m", "\x1b[32m")[number]
+        filled = text.split(colour)[1].split("\x1b")[0]
+        assert len(filled) == (44, 37, 2)[number], repr(text)
+
+
+def test_a_line_names_the_quota_that_binds() -> None:
+    assert line_text(update(quota_uses=USES)).endswith("in flight 7  stage limit 230 of 200")
