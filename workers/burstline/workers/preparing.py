@@ -19,7 +19,7 @@ from burstline.workers.connections import Dialer
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache, check_columns, read_rows
 from burstline.workers.flights import Flight
-from burstline.workers.limits import most_connections
+from burstline.workers.limits import check_limits, local_port_count, most_connections, raise_file_limit
 from burstline.workers.secrets import resolve
 from burstline.workers.sending import Sender
 from burstline.workers.signing import Signer, signing_scope
@@ -171,8 +171,13 @@ def prepare(
         segment_count: stripes, >= 1.
         from_count: first position of the stripe to send, >= 0.
         latency_s: of one request, if it was seen, seconds.
+
+    Raises:
+        CannotPrepare: this machine has too few file descriptors or ports for it, or its bursts would be cold.
     """
     plan = toolkit.plan
+    if not from_count:  # a takeover does what it can
+        check_limits(plan, segment_count, latency_s or GUESSED_LATENCY_S, raise_file_limit(), local_port_count())
     schedule = Schedule(plan.load, plan.seed)
     order = plan.data.order if plan.data else DataOrder.RANDOM
     selection = Selection(plan.seed, [one.weight for one in plan.requests], len(toolkit.rows), order)

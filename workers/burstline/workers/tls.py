@@ -8,7 +8,11 @@ the key if it is not in the same file. Both are files of the worker's own machin
 import os
 import ssl
 import sys
+import time
 from typing import Any
+
+RENEWED_EVERY_S = 60.0
+"""How long a session is offered before a newer one takes its place, seconds; tickets hold for hours."""
 
 _VERIFY_AS_DEFAULT = ("VERIFY_X509_PARTIAL_CHAIN", "VERIFY_X509_STRICT")
 """What `ssl.create_default_context` sets from Python 3.13."""
@@ -36,8 +40,13 @@ class ClientContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, known)
 
     def keep(self, tls: Any) -> None:
-        """Remember the session of a connection, if the server has given it a ticket by now."""
-        session = tls.session if tls is not None else None
+        """Remember the session of a connection, if the server has given it a ticket by now; once a minute a host."""
+        if tls is None:
+            return
+        known = self.__dict__.get("_sessions", {}).get(tls.server_hostname)
+        if known is not None and time.time() - known.time < RENEWED_EVERY_S:
+            return  # reading a session copies it
+        session = tls.session
         if session is not None and session.has_ticket:
             self.__dict__.setdefault("_sessions", {})[tls.server_hostname] = session
 

@@ -6,6 +6,9 @@ import click
 
 from burstline.client.options import FILE
 
+ASSUMED_LATENCY_S = 0.1
+"""Of one request, seconds: `run` asks the target, `check` sends nothing."""
+
 EPILOG = """\b
 Examples:
   burstline check plan.yaml
@@ -25,12 +28,21 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
     from burstline.client.plans import load_plan
     from burstline.client.preview import preview
     from burstline.client.wording import plural, rate_text, span_text
+    from burstline.core.load.cold import cold_burst
     from burstline.wire.account import account_from_proto
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
     ahead = preview(loaded.record, account_from_proto(loaded.account))
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
+    cold = cold_burst(loaded.record.load, loaded.record.connections, 1, ASSUMED_LATENCY_S)
+    if cold is not None and loaded.record.target.url.startswith("https:"):
+        click.echo(
+            f"note: phase {cold.phase!r} opens {plural(cold.count, 'TLS connection')} while its burst lasts, "
+            f"{cold.cpu_s * 1000:,.0f} ms of CPU: `run` refuses it with fewer than {plural(cold.worker_count, 'worker')}; "
+            "`connections: {warm: auto}` opens them before",
+            err=True,
+        )
     users = " plus what its users send" if ahead.closed else ""
     click.echo(f"{plan}: no mistakes")
     click.echo(
