@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark-fit benchmark-forecast demo test check lint unit protos lock clean help
+.PHONY: benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,9 @@ lint: $(READY)   ## formatting, types, import rules
 
 unit: $(READY)   ## the tests
 	$(BIN)/pytest
+
+scenarios: $(READY) ## the faults with real processes, also those that take minutes (some need root)
+	$(BIN)/pytest tests/scenarios -m "not compose"
 
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py

@@ -193,3 +193,20 @@ def test_a_clean_run_says_that_nothing_needs_to_be_raised(make_run: MakeRun) -> 
     html = report_html(report_of(make_run()))
     assert "Nothing needs to be raised" in html
     assert "No quota throttled this run." in html
+
+
+def test_many_short_spans_are_summed_up_and_a_long_run_keeps_its_peaks(bound: Report) -> None:
+    """An hour and a half: the chart folds 8 s into one step, the words still name the highest second."""
+    span = bound["bindings"][0]
+    bound["bindings"] = [{**span, "from_s": float(at), "to_s": at + 1.0, "throttled_count": at} for at in range(40)]
+    columns = bound["series"]["columns"]
+    for name in columns:
+        columns[name] = (columns[name] * 600)[:5400]
+    columns["sent"][77] = 4321
+    bound["run"]["duration_s"] = 5400.0
+    page = Page(report_html(bound))
+    assert "the 24 that throttled most, of 40" in page.text
+    assert "Each step is the mean of 8 s" in page.text
+    (rates,) = [attributes["aria-label"] or "" for _, attributes in page.tags if attributes.get("id") == "rates"]
+    assert "Sent peaks at 4,321/s at 77 s." in rates
+    assert "1 row in 6" in page.text

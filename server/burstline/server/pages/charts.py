@@ -26,6 +26,7 @@ from burstline.server.pages.tables import thinned
 OFF_SCALE = 2.5
 """A quota that is more than so many times the peak is told in words: drawn, it would press the curve to the floor."""
 
+ALL = 1_000_000_000
 UNKNOWN = float("nan")
 
 
@@ -65,8 +66,8 @@ def _area(plot: figure, source: ColumnDataSource, name: str, colour: Pair, alpha
     plot.add_glyph(source, glyph, name=f"{plot.name}-{name}-area")
 
 
-def _covers(series: Series) -> str:
-    return f" Each step covers {span_text(series.step_s)}." if series.step_s != 1 else ""
+def _covers(series: Series, what: str) -> str:
+    return f" Each step is the {what} of {span_text(series.step_s)}." if series.step_s != 1 else ""
 
 
 def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
@@ -109,13 +110,15 @@ def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
         "Requests due, sent, accepted and throttled",
         plot,
         (*keys, *shading_keys(report)),
-        _rates_words(report, series),
-        f"By the second in which a request was sent.{_covers(series)} Where sent is below due, we were the limit.",
+        _rates_words(report),
+        f"By the second in which a request was sent.{_covers(series, 'mean')} "
+        "Where sent is below due, we were the limit.",
         thinned("Requests a second over the run", ["from, s", *shown], rows),
     )
 
 
-def _rates_words(report: Report, series: Series) -> str:
+def _rates_words(report: Report) -> str:
+    series = series_of(report, most=ALL)  # a mean of several seconds would hide the peak
     words = [f"Line chart of requests a second over {span_text(report['run']['duration_s'])}."]
     for name, label in (("due", "Due"), ("sent", "Sent"), ("ok", "Accepted"), ("throttled", "Throttled")):
         peak = series.peak(name)
@@ -155,7 +158,7 @@ def _latency(report: Report, series: Series, x_range: Range1d) -> Chart | None:
         (*(Key(label, label, "6 3" if label == "p95" else "") for label, _ in names), *shading_keys(report)),
         words,
         "From the moment a request was due, so waiting on our side counts too. All answers that came in the second, "
-        f"throttled ones included: these are quick, and pull the median down.{_covers(series)}",
+        f"throttled ones included: these are quick, and pull the median down.{_covers(series, 'highest')}",
         thinned(
             "Latency percentiles over the run",
             ["from, s", *(label for label, _ in names)],

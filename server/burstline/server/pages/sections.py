@@ -29,6 +29,9 @@ TONES = {
 TIGHT_RATIO = 0.2
 """Headroom below which a quota is worth a look."""
 
+MOST_SPANS = 24
+"""Binding spans in the table; the chart shades all."""
+
 Figures = list[tuple[str, str, str]]
 
 
@@ -157,7 +160,8 @@ def no_advice(report: Report) -> str:
 def bindings_of(report: Report) -> tuple[Table | None, list[tuple[str, list[str]]]]:
     """Return the spans in which a quota throttled, and the evidence for each."""
     rows, evidence = [], []
-    for one in report["bindings"]:
+    most = sorted(report["bindings"], key=lambda one: -float(one["throttled_count"]))[:MOST_SPANS]
+    for one in sorted(most, key=lambda one: float(one["from_s"])):
         layers = [words(candidate["layer"]) for candidate in one["candidates"]]
         owner = words(one["layer"]) if one["layer"] else " or ".join(layers) or "unknown"
         when = f"{one['from_s']:,.1f} to {one['to_s']:,.1f} s"
@@ -168,4 +172,6 @@ def bindings_of(report: Report) -> tuple[Table | None, list[tuple[str, list[str]
     if not rows:
         return None, []
     columns = ("when", "quota", "law", "throttled", "confidence")
-    return Table("Spans in which a quota bound", columns, tuple(rows), left=3), evidence
+    rest = len(report["bindings"]) - len(rows)
+    more = f"; the {len(rows)} that throttled most, of {len(report['bindings'])}" if rest else ""
+    return Table(f"Spans in which a quota bound{more}", columns, tuple(rows), left=3), evidence
