@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
+.PHONY: benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +37,12 @@ benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: cover
 
 benchmark-fit: $(READY)   ## the fit on fresh hidden accounts: truth, estimate, interval
 	@$(BIN)/python benchmarks/fit.py --count 150 --extra 25
+
+benchmark-find: $(READY)  ## the search on fresh accounts: its error, and its requests against a linear ramp's
+	@$(BIN)/python benchmarks/find.py --count 60
+
+benchmark-closed-loop: $(READY)  ## run, apply the advice, run again, on fresh accounts
+	@$(BIN)/python benchmarks/closed_loop.py --count 110
 
 lock:            ## requirements.lock from pyproject.toml (needs uv)
 	uv export --quiet --no-emit-project --all-groups --no-annotate --no-header -o requirements.lock

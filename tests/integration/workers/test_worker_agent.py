@@ -62,6 +62,8 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
         self.acknowledges = self.answers_heartbeats = True
         self.keeps: bool = True
         self.refusal: status_pb2.Status | None = None
+        self.open_count = 0
+        self.open_at_hello: list[int] = []
         self._out: asyncio.Queue[v1.AttachResponse | None] = asyncio.Queue()
         self._changed = asyncio.Event()
 
@@ -70,10 +72,13 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
             await context.abort_with_status(rpc_status.to_status(self.refusal))
         out = self._out = asyncio.Queue()
         reader = asyncio.create_task(self._read(request_iterator, out))
+        self.open_count += 1
         try:
             while (message := await out.get()) is not None:
                 yield message
         finally:
+            self.open_count -= 1
+            self._changed.set()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
@@ -82,6 +87,7 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
             match message.WhichOneof("message"):
                 case "hello":
                     self.hellos.append(message.hello)
+                    self.open_at_hello.append(self.open_count)
                     lease = Duration()
                     lease.FromNanoseconds(int(self.lease_s * 1e9))
                     kept = message.hello.segments if self.keeps else []
@@ -345,6 +351,24 @@ async def test_without_a_lease_sending_stops_by_itself(house: House, target: Any
     assert end.reason == "lease"
     assert len(target.requests) == count == server.totals().load().sent
     assert stopped_after_s < 2.5
+
+
+async def test_a_silent_stream_is_given_up_only_after_the_welcome_on_a_new_one(house: House, target: Any) -> None:
+    """A stream that closes says that the process is gone: others would send what this worker goes on sending."""
+    server = house.server
+    await house.attach()
+    key = server.assign(plan_for(target, Phase("c", 7.0, Constant(50))))
+    await server.start(key)
+    await server.until(lambda: len(target.requests) > 10)
+    server.answers_heartbeats = False
+    await server.until(lambda: len(server.hellos) == 2)
+    server.answers_heartbeats = True
+    assert server.open_at_hello == [1, 2]
+    await server.until(lambda: server.open_count == 1)
+    end = await server.end(key)
+    assert end.reason == "done"
+    assert len(target.requests) == server.totals().load().sent
+    assert len(server.hellos) == 2
 
 
 async def test_a_takeover_starts_in_the_middle_at_its_position(

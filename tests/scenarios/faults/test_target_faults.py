@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from faults.laws import account
 from faults.world import World
 
@@ -11,13 +12,14 @@ def test_a_target_that_closes_connections_after_reading_a_request_sees_each_requ
     world.start_target("--close-every", "7")
     world.serve()
     world.work(2)
-    run = world.submit(world.plan(5.0, 200.0), 2)
+    run = world.submit(world.plan(3.0, 200.0), 2)
     report = world.report(run, 30.0)
-    found = account(world, report, scheduled=1000)
+    found = account(world, report, scheduled=600)
     assert found["sent_on_wire"] == found.count
     assert report["ledger"]["signatures"]["unreachable.no_response"] == found.count // 7
 
 
+@pytest.mark.slow
 def test_a_target_that_restarts_costs_the_requests_of_its_absence_and_none_is_sent_again(world: World) -> None:
     target = world.start_target("--delay", "0.02")
     world.serve()

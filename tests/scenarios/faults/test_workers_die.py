@@ -15,10 +15,10 @@ def test_a_killed_worker_s_segment_goes_to_another_and_at_most_4_s_of_its_share_
     world.start_target()
     world.serve()
     doomed, _ = world.work(2)
-    run = world.submit(world.plan(9.0, 200.0), 2)
-    world.until_sending(3.3)
+    run = world.submit(world.plan(7.0, 200.0), 2)
+    world.until_sending(2.3)
     doomed.kill()
-    found = account(world, world.report(run, 40.0), scheduled=1800)
+    found = account(world, world.report(run, 40.0), scheduled=1400)
     share_per_s = 100
     assert found["lost"] <= 4.0 * share_per_s
     assert found["lost"] + found["unsent"] <= 4.0 * share_per_s
@@ -100,6 +100,7 @@ def test_after_a_stop_nothing_more_is_sent(world: World) -> None:
     assert found["not_due"] > 4000
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_told_to_end_hands_its_segment_on_and_loses_nothing(world: World) -> None:
     world.start_target()
     world.serve()

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 import grpc
 
 from burstline.core.load.window import SegmentKey, Window
-from burstline.v1 import run_service_pb2, run_service_pb2_grpc, worker_service_pb2_grpc
+from burstline.v1 import run_service_pb2, run_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.plan import plan_from_proto
 from burstline.wire.window import key_from_proto, key_to_proto
-from burstline.workers.channel import metadata, open_channel, raise_if_refused
+from burstline.workers.channel import metadata, raise_if_refused
 from burstline.workers.clock import ClockEstimate
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache
@@ -24,6 +24,7 @@ from burstline.workers.looking import preflight_report
 from burstline.workers.metrics import WorkerMetrics
 from burstline.workers.outbox import Outbox
 from burstline.workers.settings import AgentSettings
+from burstline.workers.streams import Stream, Streams
 
 SILENCE_S = 4.0
 """A stream on which no heartbeat was answered for so long is given up, and a new one is opened."""
@@ -61,7 +62,7 @@ class Agent:
         self._holdings: dict[SegmentKey, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox()
-        self._channel: grpc.aio.Channel | None = None
+        self._streams = Streams()
         self._lease_s = 10.0
         self._lease_until_s = 0.0
         self._answered_s = 0.0
@@ -99,8 +100,7 @@ class Agent:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._channel is not None:
-            await self._channel.close()
+        await self._streams.close_all()
         self._files.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
@@ -120,45 +120,46 @@ class Agent:
             except _Silent:
                 _log.warning("%s has not answered for %.0f s; attaching again", self._settings.server, SILENCE_S)
             self._attached = False
+            if self._lease_left_s() <= 0:
+                await self._streams.close_stale()  # nothing is sent any more that a takeover could double
             backoff_s = 0.1 if time.monotonic() - began_s > 5.0 else min(LONGEST_BACKOFF_S, backoff_s * 2)
             await asyncio.sleep(backoff_s)
 
     async def _attach(self) -> None:
-        if self._channel is not None:
-            await self._channel.close()
-        self._channel = open_channel(self._settings)
-        stub = worker_service_pb2_grpc.WorkerServiceStub(self._channel)
-        call = stub.Attach(metadata=metadata(self._settings))
+        """Open a stream and serve it to its end, or until it is silent; a silent one stays open, see `Streams`."""
+        stream = self._streams.open(self._settings)
         self._outbox.clear()  # windows and ends are kept by their holdings, and repeated after the welcome
-        writer: asyncio.Task[None] | None = None
         self._answered_s = time.monotonic()
-        try:
-            await call.write(v1.AttachRequest(hello=self._hello()))
-            watcher = asyncio.create_task(self._watch_silence(call), name="silence")
-            try:
-                while isinstance(message := await call.read(), v1.AttachResponse):  # else the stream's end
-                    if writer is None and message.HasField("welcome"):
-                        self._welcomed(message.welcome)
-                        writer = asyncio.create_task(self._outbox.write(call), name="writer")
-                    else:
-                        self._handle(message)
-            finally:
-                watcher.cancel()
-                if writer is not None:
-                    writer.cancel()
-                await asyncio.gather(watcher, *([writer] if writer else []), return_exceptions=True)
-            code = await call.code()
-            if code is not grpc.StatusCode.OK:
-                raise grpc.aio.AioRpcError(
-                    code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
-                )
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise _Silent from None
-        finally:
-            call.cancel()
+        reader = stream.reader = asyncio.create_task(self._read(stream), name="reader")
+        while not reader.done():
+            left_s = self._answered_s + SILENCE_S - time.monotonic()
+            if left_s <= 0:
+                stream.stale = True
+                raise _Silent
+            await asyncio.wait({reader}, timeout=left_s)
+        await self._streams.close(stream)
+        if reader.cancelled():
+            raise _Silent
+        reader.result()
+
+    async def _read(self, stream: Stream) -> None:
+        call = stream.call
+        await call.write(v1.AttachRequest(hello=self._hello()))
+        while isinstance(message := await call.read(), v1.AttachResponse):  # else the stream's end
+            if stream.stale:
+                continue
+            if stream.writer is None and message.HasField("welcome"):
+                self._welcomed(message.welcome)
+                await self._streams.close_stale()
+                writing = self._outbox.write(call, lambda: not stream.stale)
+                stream.writer = asyncio.create_task(writing, name="writer")
+            else:
+                self._handle(message)
+        code = await call.code()
+        if code is not grpc.StatusCode.OK:
+            raise grpc.aio.AioRpcError(
+                code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+            )
 
     def _hello(self) -> v1.Hello:
         settings = self._settings
@@ -170,11 +171,6 @@ class Agent:
             capacity_request_count_per_second=settings.capacity_per_s,
             segments=[key_to_proto(key) for key in self._holdings],
         )
-
-    async def _watch_silence(self, call: "grpc.aio.StreamStreamCall[v1.AttachRequest, v1.AttachResponse]") -> None:
-        while (left_s := self._answered_s + SILENCE_S - time.monotonic()) > 0:  # noqa: ASYNC110 - it is a clock
-            await asyncio.sleep(left_s)
-        call.cancel()
 
     # what the server says
 
@@ -273,9 +269,10 @@ class Agent:
         self._outbox.push(v1.AttachRequest(preflight=report))
 
     async def _download(self, sha256: str) -> AsyncIterator[bytes]:
-        if self._channel is None:
+        channel = self._streams.channel
+        if channel is None:
             raise CannotPrepare("there is no connection to the server to fetch files over")
-        stub = run_service_pb2_grpc.DataServiceStub(self._channel)
+        stub = run_service_pb2_grpc.DataServiceStub(channel)
         try:
             request = run_service_pb2.DownloadRequest(sha256=sha256)
             async for piece in stub.Download(request, metadata=metadata(self._settings)):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from burstline.v1 import worker_service_pb2 as v1
@@ -42,17 +43,22 @@ class Outbox:
             await asyncio.sleep(0.01)
         return not self._messages
 
-    async def write(self, call: Call) -> None:
-        """Write heartbeats and messages until cancelled; nothing else may write to the stream meanwhile."""
+    async def write(self, call: Call, going: Callable[[], bool] = lambda: True) -> None:
+        """Write heartbeats and messages until cancelled, or until `going` says no after a write that took long.
+
+        Nothing else may write to the stream meanwhile.
+        """
         next_beat_s = time.monotonic()
-        while True:
+        while going():
             now_s = time.monotonic()
             if now_s >= next_beat_s:
                 next_beat_s = now_s + HEARTBEAT_S
                 await call.write(v1.AttachRequest(heartbeat=v1.Heartbeat(sent_nanos=time.monotonic_ns())))
             elif self._messages:
-                await call.write(self._messages[0])
-                self._messages.popleft()  # only now: a write that fails is repeated on the next stream
+                message = self._messages[0]
+                await call.write(message)
+                if self._messages and self._messages[0] is message:  # else another stream has begun meanwhile
+                    self._messages.popleft()  # only now: a write that fails is repeated on the next stream
             else:
                 self._filled.clear()
                 try:
