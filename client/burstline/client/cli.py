@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "Run a plan; end with its verdict, the binding quota and advice.",
     "check": "Check a plan: every mistake at once, nothing is sent.",
     "forecast": "Say what a plan would meet: which quota throttles, when, how much; nothing is sent.",
+    "find": "Search the highest rate that holds, and the quota that stops it, with few requests.",
     "serve": "Run a server that other terminals and machines share.",
     "work": "Run workers for a server.",
     "emulate": "Run a practice AWS: API Gateway, function URL or ALB with Lambda behind it.",
