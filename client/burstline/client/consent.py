@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from burstline.client.errors import UsageError
-from burstline.client.preview import Preview
 from burstline.client.wording import count_text, rate_text, span_text
+from burstline.core.quota.ahead import Ahead, usd_text
 
 
 def host_of(url: str) -> str:
@@ -26,10 +26,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def question(host: str, ahead: Preview) -> str:
+def question(host: str, ahead: Ahead) -> str:
     """Return what the user is asked: host, requests and estimated cost."""
     users = " plus what its users send" if ahead.closed else ""
-    cost = "not known" if ahead.cost_usd is None else f"about ${ahead.cost_usd:.2f} at list prices"
+    cost = "not known" if ahead.cost_usd is None else f"about {usd_text(ahead.cost_usd)} at list prices"
     return (
         f"This plan sends {count_text(ahead.request_count)} requests{users} to {host} "
         f"in {span_text(ahead.duration_s)}, up to {rate_text(ahead.peak_per_s)}; estimated cost: {cost}. Go on?"
@@ -37,7 +37,7 @@ def question(host: str, ahead: Preview) -> str:
 
 
 def obtain_consent(
-    url: str, ahead: Preview, *, yes: bool, known: Path, ask: Callable[[str], bool], terminal: bool | None = None
+    url: str, ahead: Ahead, *, yes: bool, known: Path, ask: Callable[[str], bool], terminal: bool | None = None
 ) -> None:
     """Return if the user agrees to send to a URL's host, now, earlier or by `--yes`; remember it.
 

@@ -145,6 +145,8 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> Problem:
         text += "; put a value that begins with it in quotes"
     elif "expected a single document" in str(error):
         text = 'found a second document ("---"); allowed: one per file'
+    elif "<stream end>" in text:
+        text = "the file ends inside brackets or quotes; close what was opened"
     elif error.context:
         text = f"{text} {error.context}"
     return Problem(file, line, column, "", f"is not YAML: {text}")

@@ -22,6 +22,10 @@ def check_writable(*paths: Path | None) -> None:
             continue
         if path.is_dir():
             raise UsageError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"{path} cannot be written: there is no folder {path.parent}; make it, or name another file"
+            )
         try:
             with path.open("ab"):
                 pass

@@ -16,8 +16,12 @@ from burstline.client.spelling.fields import yaml_path
 from burstline.client.spelling.files import PlanFile
 from burstline.client.spelling.overrides import apply_setting, mark, put
 from burstline.client.spelling.sections import PlanReader
+from burstline.core.load.hosts import HostKind, host_kind
 from burstline.core.load.plan import Plan
+from burstline.core.quota.ahead import ahead_of, exceeded
+from burstline.core.quota.quotas import Account
 from burstline.v1 import resources_pb2 as v1
+from burstline.wire.account import account_from_proto
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.plan import plan_from_proto
 
@@ -70,6 +74,8 @@ def load_plan(
     _derive_stage(message, declared)
     record, violations = _check(message, document, reader)
     problems += [*reader.problems, *violations, *mistakes]
+    if record is not None and not problems:
+        problems += _refused_at_once(record, account_from_proto(declared), document)
     if record is None or problems:
         raise InvalidPlan(_in_order(problems, str(path)))
     return LoadedPlan(message, declared, tuple(reader.files), record, tuple(_notes(document.data, message)))
@@ -133,6 +139,19 @@ def _check(message: v1.Plan, document: Document, reader: PlanReader) -> tuple[Pl
             if not any(where[: len(bad)] == bad for bad in reader.bad):
                 problems.append(document.problem(where, violation.description))
         return None, problems
+
+
+def _refused_at_once(plan: Plan, account: Account, document: Document) -> list[Problem]:
+    """What every server refuses: a load over the plan's own ceilings, and hosts that are never loaded."""
+    problems = [
+        document.problem(yaml_path(one.field, document.data), one.text)
+        for one in exceeded(plan, ahead_of(plan, account))
+    ]
+    host = (urlsplit(plan.target.url).hostname or "").rstrip(".")
+    if host_kind(host) is HostKind.NEVER:
+        what = f'found "{host}", a link-local or metadata address; allowed: an API of yours, or this machine'
+        problems.append(document.problem(yaml_path("target.url", document.data), what))
+    return problems
 
 
 def _in_order(problems: list[Problem], plan_file: str) -> list[Problem]:

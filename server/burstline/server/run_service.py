@@ -6,7 +6,6 @@ import binascii
 from collections.abc import AsyncIterator
 
 from burstline.core.load.plan import Plan
-from burstline.core.load.schedule import Schedule
 from burstline.core.quota.quotas import Account
 from burstline.server.active import ActiveRun
 from burstline.server.admitting import ceiling_violations, check_files, check_host
@@ -175,7 +174,7 @@ def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:
     except InvalidMessage as error:
         violations += error.violations
     if plan is not None and account is not None:
-        violations += ceiling_violations(plan, account, Schedule(plan.load, plan.seed))
+        violations += ceiling_violations(plan, account)
     if violations or plan is None or account is None:
         raise InvalidRequest(violations)
     return plan, account

@@ -12,16 +12,16 @@ from burstline.client.errors import ClientError, NotFound, RefusedByServer, Serv
 from burstline.client.exits import exit_code
 from burstline.client.junit import junit_xml
 from burstline.client.practice import load_practice
-from burstline.client.preview import Preview, preview
 from burstline.client.serving import tokens_from
 from burstline.core.load.plan import Bursts, Constant, Front, Phase, Plan, Request, Target, Users
+from burstline.core.quota.ahead import Ahead, ahead_of
 from burstline.core.quota.quotas import Account, Function, ServiceTime
 from burstline.server.settings import Role
 from click.testing import CliRunner
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 
-AHEAD = Preview(1000, False, 60, 200, 0.5)
+AHEAD = Ahead(1000, False, 60, 200, 0.5)
 
 
 def refuse(question: str) -> bool:
@@ -71,14 +71,14 @@ def test_the_preview_counts_bounds_and_prices() -> None:
         (Phase("a", 10, Constant(100)), Phase("b", 10, Bursts(500, 5, 0.1, 20)), Phase("c", 5, Users(3, 1))),
     )
     account = Account(functions={"f": Function("f", duration=ServiceTime(0.1, 0.1), memory_mb=1024)})
-    ahead = preview(plan, account)
+    ahead = ahead_of(plan, account)
     assert (ahead.request_count, ahead.closed, ahead.duration_s, ahead.peak_per_s) == (2200, True, 25, 520)
     assert ahead.cost_usd == pytest.approx(2200 * (3.5e-6 + 0.2e-6 + 0.1 * 0.0000166667))
 
 
 def test_a_target_that_is_not_aws_has_no_price() -> None:
     plan = Plan("p", Target("http://x"), (Request("a"),), (Phase("a", 10, Constant(1)),))
-    assert preview(plan, Account()).cost_usd is None
+    assert ahead_of(plan, Account()).cost_usd is None
 
 
 @pytest.mark.parametrize(

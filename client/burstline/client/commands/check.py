@@ -26,21 +26,29 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
     Ends with 0 if the plan is good and with 2 if it is not.
     """
     from burstline.client.plans import load_plan
-    from burstline.client.preview import preview
     from burstline.client.wording import plural, rate_text, span_text
     from burstline.core.load.cold import cold_burst
+    from burstline.core.quota.ahead import ahead_of, usd_text
     from burstline.wire.account import account_from_proto
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
-    ahead = preview(loaded.record, account_from_proto(loaded.account))
+    ahead = ahead_of(loaded.record, account_from_proto(loaded.account))
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     cold = cold_burst(loaded.record.load, loaded.record.connections, 1, ASSUMED_LATENCY_S)
     if cold is not None and loaded.record.target.url.startswith("https:"):
         click.echo(
             f"note: phase {cold.phase!r} opens {plural(cold.count, 'TLS connection')} while its burst lasts, "
-            f"{cold.cpu_s * 1000:,.0f} ms of CPU: `run` refuses it with fewer than {plural(cold.worker_count, 'worker')}; "
+            f"{cold.cpu_s * 1000:,.0f} ms of CPU: `run` refuses it with fewer than "
+            f"{plural(cold.worker_count, 'worker')}; "
             "`connections: {warm: auto}` opens them before",
+            err=True,
+        )
+    rate = loaded.record.ceilings.rate_per_s
+    if rate is not None and ahead.peak_per_s > rate:
+        click.echo(
+            f"note: the load reaches up to {rate_text(ahead.peak_per_s)}; what exceeds ceilings.rate, "
+            f"{rate_text(rate)}, is dropped and counted",
             err=True,
         )
     users = " plus what its users send" if ahead.closed else ""
@@ -52,5 +60,5 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
         else f"{plural(len(loaded.record.load), 'phase')}, {span_text(ahead.duration_s)}, all requests by users"
     )
     if ahead.cost_usd is not None:
-        click.echo(f"estimated cost: ${ahead.cost_usd:.2f} at list prices of us-east-1")
+        click.echo(f"estimated cost: {usd_text(ahead.cost_usd)} at list prices of us-east-1")
     return 0

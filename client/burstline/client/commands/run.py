@@ -93,10 +93,10 @@ def command(
 def _ask(loaded: "LoadedPlan", yes: bool) -> None:
     from burstline.client.consent import obtain_consent
     from burstline.client.paths import known_hosts_file
-    from burstline.client.preview import preview
+    from burstline.core.quota.ahead import ahead_of
     from burstline.wire.account import account_from_proto
 
-    ahead = preview(loaded.record, account_from_proto(loaded.account))
+    ahead = ahead_of(loaded.record, account_from_proto(loaded.account))
     obtain_consent(
         loaded.message.target.url,
         ahead,

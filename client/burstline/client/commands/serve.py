@@ -68,7 +68,7 @@ def command(
     from burstline.server.settings import ServerSettings, Tls
 
     if (cert is None) != (key is None):
-        raise UsageError("--cert and --key go together")
+        raise UsageError(f"--cert and --key go together; found only --{'key' if cert is None else 'cert'}")
     if client_ca is not None and cert is None:
         raise UsageError("--client-ca needs --cert and --key")
     hosts = (*allow, *(host.strip() for host in os.environ.get("BURSTLINE_ALLOW", "").split(",") if host.strip()))

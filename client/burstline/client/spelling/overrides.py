@@ -10,8 +10,9 @@ FORM = "allowed: FIELD=VALUE, such as load.0.rate=500 or requests.quote.weight=2
 
 def apply_setting(document: Document, setting: str) -> list[Problem]:
     """Put one `FIELD=VALUE` into a document; return what is wrong with it."""
-    option = f"--set {setting}"
     field, equals, text = setting.partition("=")
+    # what is put below auth may be a secret: messages end up in logs
+    option = f"--set {field}=..." if field.lstrip().startswith("auth") else f"--set {setting}"
     parts = [part for part in field.replace("[", ".").replace("]", "").split(".") if part]
     if not equals or not parts or not isinstance(document.data, dict):
         return [Problem(option, 0, 0, "", f'found "{setting}"; {FORM}')]
@@ -46,7 +47,8 @@ def _put(document: Document, parts: list[str], value: Any, option: str) -> list[
         if isinstance(into, list):
             position = _position(into, part)
             if position is None:
-                allowed = f"allowed: 0 to {len(into) - 1}, or the name of an item"
+                numbers = "none: the list is empty" if not into else "0" if len(into) == 1 else f"0 to {len(into) - 1}"
+                allowed = f"allowed: {numbers}{', or the name of an item' if into else ''}"
                 return [Problem(option, 0, 0, "", f'found "{part}" for an item of a list; {allowed}')]
             path = (*path, position)
             if last:
