@@ -13,6 +13,9 @@ from burstline.server.settings import ServerSettings
 from burstline.server.store import Store
 
 log = logging.getLogger(__name__)
+PAUSE_S = 0.5
+"""The driver looks every 0.1 s; after a longer gap nobody is given up in that round."""
+
 MOST_FAILURES = 3
 """So often a segment is handed on after its worker could not prepare it."""
 
@@ -23,6 +26,7 @@ class Dispatch:
     def __init__(self, run: ActiveRun, roster: Roster, store: Store, clock: Clock, settings: ServerSettings) -> None:
         self._run, self._roster, self._store = run, roster, store
         self._clock, self._settings = clock, settings
+        self._tended_nanos: int | None = None
 
     async def assign(self, pairs: Sequence[tuple[Segment, Worker]]) -> None:
         """Give segments to workers: commit, then send."""
@@ -116,9 +120,12 @@ class Dispatch:
     async def tend(self) -> None:
         """Give up epochs whose worker is gone, and hand their segments on."""
         now = self._clock.now_nanos()
+        # After a pause of our own a returning worker's word may be here unread: it is read before the next round.
+        paused = self._tended_nanos is not None and now - self._tended_nanos > nanos(PAUSE_S)
+        self._tended_nanos = now
         for segment in self._run.segments:
             epoch = segment.last
-            if epoch is not None and epoch.living:
+            if epoch is not None and epoch.living and not paused:
                 await self._give_up_if_gone(epoch, now)
             if not segment.finished and self._is_finished(segment, now):
                 segment.finished = True

@@ -75,7 +75,7 @@ def _note(found: Account) -> None:
     if path := os.environ.get("BURSTLINE_FAULTS_TABLE"):
         names = ("scheduled", "due", "not_due", "sent", "sent_on_wire", "dropped", "unsent", "lost", "orphaned")
         test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].removesuffix(" (call)")
-        row = {"test": test} | {name: found[name] for name in names} | {"target": found.count}
+        row: dict[str, Any] = {"test": test} | {name: found[name] for name in names} | {"target": found.count}
         row["outcomes"] = {name: count for name, count in found.ledger["outcomes"].items() if count}
         with Path(path).open("a") as file:
             file.write(json.dumps(row) + "\n")
