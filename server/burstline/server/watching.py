@@ -4,6 +4,7 @@ from typing import Any
 
 from burstline.server.active import ActiveRun
 from burstline.server.progress import RECENT_S, last_full, outcomes_of, phase_name, progress_of
+from burstline.server.uses import uses_of
 
 SHOWN_S = 30
 """Seconds of run time in the small chart."""
@@ -34,6 +35,7 @@ def moment_of(run: ActiveRun, now_nanos: int) -> dict[str, Any]:
         "sent_per_s": second.load.sent,
         "notices": run.notices[-SHOWN_NOTICES:],
         "seconds": _seconds(run, seen.full_second),
+        "quotas": _quotas(run, seen.full_second),
     }
     recent = None if seen.full_second is None else run.live.recent_latency(seen.full_second, RECENT_S)
     for name, q in (("p50_s", 0.5), ("p95_s", 0.95), ("p99_s", 0.99)):
@@ -54,3 +56,9 @@ def _seconds(run: ActiveRun, full_second: int | None) -> list[dict[str, int]]:
             {"at": second, "due": load.due if load else 0, "sent": load.sent if load else 0, "throttled": throttled}
         )
     return found
+
+
+def _quotas(run: ActiveRun, full_second: int | None) -> list[dict[str, Any]]:
+    """The quotas in the run's way: their use, limit and whether they bind."""
+    uses = uses_of(run, full_second) if full_second is not None else []
+    return [{"title": one.title, "use": one.use, "limit": one.limit, "binding": one.binding} for one in uses]

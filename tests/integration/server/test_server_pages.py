@@ -94,6 +94,7 @@ async def test_events_tell_a_run_until_it_has_ended(serving: Make, settings: Mak
         assert last["final"]
         assert (last["state"], last["sent"], last["outcomes"]) == ("SUCCEEDED", 100, {"ok": 100})
         assert last["elapsed_s"] == last["planned_s"] == 1.0
+        assert last["quotas"] == []  # a plain front has none
         assert last["seconds"][0]["at"] == 0
         assert 0 < sum(second["sent"] for second in last["seconds"]) <= 100
         sent = [moment["sent"] for moment in moments]
@@ -215,7 +216,9 @@ async def test_chromium_follows_a_run_and_its_button_stops_it(settings: Make, wo
     ):
         await workers(server.grpc_address)
         stub = run_service_pb2_grpc.RunServiceStub(channel)
-        run = await stub.CreateRun(wire.CreateRunRequest(run=v1.Run(plan=plan((60.0, 50.0)))))
+        message = plan((60.0, 50.0))
+        message.target.front, message.target.function = v1.REST, "f"
+        run = await stub.CreateRun(wire.CreateRunRequest(run=v1.Run(plan=message)))
         browser = await driver.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
@@ -232,6 +235,8 @@ async def test_chromium_follows_a_run_and_its_button_stops_it(settings: Make, wo
         before = await sent.inner_text()
         while await sent.inner_text() == before:
             await page.wait_for_timeout(50)
+        await page.wait_for_selector(".uses .bar")
+        assert "concurrency: " in await page.inner_text(".uses")
         await page.click("button.stop")
         await page.wait_for_selector("a.button", timeout=20_000)
         assert "Stopped by a user" in await page.inner_text("h1")

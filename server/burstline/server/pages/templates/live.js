@@ -21,6 +21,27 @@
     element.setAttribute("points", points.join(" "));
   }
 
+  // A quota as text with a bar; the mark is the quota, the bar ends at one and a half times it.
+  function use(one) {
+    const item = document.createElement("li"), bar = document.createElement("span");
+    const ratio = one.use / one.limit, text = `${one.title}: ${number.format(one.use)} of ${number.format(one.limit)}`;
+    item.append(text);
+    if (one.binding) {
+      const word = document.createElement("strong");
+      word.className = "bad";
+      word.textContent = " – binds";
+      item.append(word);
+    }
+    bar.className = "bar tone-" + (one.binding || ratio > 1 ? "bad" : ratio > 0.8 ? "doubt" : "good");
+    bar.setAttribute("aria-hidden", "true");
+    const filled = document.createElement("i"), mark = document.createElement("b");
+    filled.style.width = Math.min(100, (ratio / 1.5) * 100) + "%";
+    mark.style.left = "66.67%";
+    bar.append(filled, mark);
+    item.append(bar);
+    return item;
+  }
+
   function show(now) {
     const done = now.elapsed_s === null ? 0 : now.elapsed_s / (now.planned_s || 1);
     place("bar").value = done;
@@ -39,6 +60,7 @@
       for (const name of ["due", "sent", "throttled"]) line(name, now.seconds, most);
       put("most", `the highest of these seconds: ${number.format(most)}/s`);
     }
+    if (now.quotas.length) place("quotas").replaceChildren(...now.quotas.map(use));
     const list = place("notices");
     list.replaceChildren(...now.notices.map((text) => {
       const item = document.createElement("li");
