@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
-from burstline.workers.connections import Dialer
+from burstline.workers.dialing import Dialer
 from burstline.workers.flights import Flight
 from burstline.workers.sending import Sender
 
@@ -121,6 +121,31 @@ async def test_many_at_once_open_as_many_connections_and_all_are_answered(target
     assert list(trial.outcomes.values()) == ["200"] * 80
     assert set(target.lines.values()) == {1}
     assert sorted(trial.wired) == list(range(80)), "all waited for their connections"
+
+
+async def test_a_body_larger_than_the_sockets_buffer_arrives_whole_and_in_order(target: Any, trial: Trial) -> None:
+    body = bytes(range(256)) * 40_000  # 10 MB
+    for method in ("GET", "POST", "GET"):
+        flight = Flight(trial._next, 0, 0, 0.0, 0.0, 10.0)
+        trial._next += 1
+        content = body if method == "POST" else b""
+        head = f"{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+        assert trial.sender.send(flight, head + content)
+        await trial.settled()
+    assert list(trial.outcomes.values()) == ["200"] * 3
+    assert [len(found) for found in target.bodies] == [0, len(body), 0]
+    assert target.bodies[1] == body
+
+
+async def test_a_connection_that_was_reset_is_one_request_without_a_response(target: Any, trial: Trial) -> None:
+    trial.send()
+    await trial.settled()
+    for writer in list(target._writers):
+        writer.transport.abort()  # the reset is under way, and the loop has not read it yet
+    flight = trial.send()
+    await trial.settled()
+    assert trial.outcomes[flight.number] in ("unreachable.no_response", "200")
+    assert len(trial.outcomes) == 2
 
 
 async def test_warming_opens_connections_without_sending_anything(target: Any, trial: Trial) -> None:

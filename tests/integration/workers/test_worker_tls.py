@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
-from burstline.workers.connections import Dialer
+from burstline.workers.dialing import Dialer
 from burstline.workers.flights import Flight
 from burstline.workers.sending import Sender
 

@@ -1,34 +1,25 @@
-"""aiohttp's connector and response protocol without its session. Everything that touches their internals is here.
+"""aiohttp's response protocol without its session: what touches aiohttp's internals is here and in `dialing`.
 
 Why not ClientSession: it silently re-sends GET and PUT on a kept-alive connection that the target closed (tried), and
 its bookkeeping costs four fifths of a request. Pinned to aiohttp >= 3.14, < 3.15. What is relied on besides the public
-surface: `TCPConnector.connect`, `ClientRequest` as its argument, the connector's `_factory`, and of `ResponseHandler`
-`feed_data` (a parsed response head arrives there), `set_response_params`, `should_close` and `_parser`.
+surface: of `ResponseHandler` `feed_data` (a parsed response head arrives there), `set_response_params`, `should_close`
+and `_parser`.
 """
 
 import asyncio
-import socket
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiohttp import BasicAuth, ClientError, ClientTimeout, TCPConnector
+from aiohttp import ClientError
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.helpers import get_env_proxy_for_url
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
-from yarl import URL
 
-from burstline.core.load.plan import Connections
-from burstline.workers.addresses import Gate
 from burstline.workers.answers import plain_status
-from burstline.workers.resolving import GatedResolver
-from burstline.workers.templating import Text
-from burstline.workers.tls import ClientContext, client_context
 
-_FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -71,6 +62,7 @@ class Link(ResponseHandler):
         self.connected_s = time.monotonic()
         self.made_s = self.connected_s
         self.idle_since_s = 0.0
+        self._file = -1
         self._owner: Owner | None = None
         self._connection: Any = None
         self._token: Any = None
@@ -87,6 +79,9 @@ class Link(ResponseHandler):
     def adopt(self, owner: Owner, connection: Any) -> None:
         """From now on tell `owner`; `connection` is aiohttp's hold on this link, given back at its end."""
         self._owner, self._connection = owner, connection
+        if self.tls is None and self.transport is not None and self.transport.get_write_buffer_size() == 0:
+            plain = self.transport.get_extra_info("socket")
+            self._file = plain.fileno() if plain is not None else -1
 
     @property
     def connected(self) -> bool:
@@ -129,8 +124,26 @@ class Link(ResponseHandler):
         if self._parser is None or head or self._head:  # a parser serves many exchanges; its "no body" is for life
             self.set_response_params(read_until_eof=True, skip_payload=head)
             self._head = head
-        assert self.transport is not None
-        self.transport.write(data)
+        transport = self.transport
+        assert transport is not None
+        if self._file >= 0:
+            data = self._write_now(data)
+        if data:
+            transport.write(data)
+
+    def _write_now(self, data: bytes) -> bytes:
+        """Write without the loop, which writes only when all that it has read is handled; return what is left."""
+        try:
+            count = os.write(self._file, data)
+        except BlockingIOError:
+            count = 0
+        except OSError:  # the connection is gone, as the loop will say
+            assert self.transport is not None
+            self.transport.abort()
+            return b""
+        if count < len(data):
+            self._file = -1  # what the loop holds back must stay in order
+        return data[count:]
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Called by aiohttp when the head of a response is parsed."""
@@ -221,77 +234,3 @@ def _content(body: StreamReader) -> bytes:
     if body.exception() is not None or not hasattr(body, "_buffer"):
         return b""
     return b"".join(body._buffer)
-
-
-def _proxy_for(target: URL) -> tuple[URL | None, BasicAuth | None]:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for a target, if any."""
-    try:
-        return get_env_proxy_for_url(target)
-    except LookupError:
-        return None, None
-
-
-class Dialer:
-    """Opens links to one target, through a proxy where the environment names one for it.
-
-    Args:
-        url: the target's.
-        policy: of the plan.
-        gate: which addresses may be connected to.
-        timeout_s: for one connection, DNS and TLS included, seconds.
-    """
-
-    def __init__(self, url: str, policy: Connections, gate: Gate, timeout_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        target = URL(url)
-        proxy, proxy_auth = _proxy_for(target)
-        self.proxied_plain = proxy is not None and target.scheme == "http"
-        self.proxy_authorization = proxy_auth.encode() if proxy_auth is not None else ""
-        self._gate = Gate(named=True) if proxy is not None else gate  # the proxy is the user's choice, by name
-        self._tls: ClientContext | None = client_context() if target.scheme == "https" else None
-        self._last: Link | None = None
-        tls = self._tls or True
-        self._request = ClientRequest("GET", target, loop=loop, ssl=tls, proxy=proxy, proxy_auth=proxy_auth)
-        self._timeout = ClientTimeout(connect=timeout_s, sock_connect=timeout_s, ceil_threshold=3600)
-        self._connector = TCPConnector(
-            limit=0,
-            limit_per_host=0,
-            force_close=False,
-            keepalive_timeout=policy.keep_alive_s,
-            ttl_dns_cache=policy.dns_every_s,  # type: ignore[arg-type]  # seconds; a float is as good
-            family=_FAMILIES[policy.ip],
-            resolver=GatedResolver(self._gate),
-            socket_factory=self._open_socket,
-        )
-        self._connector._factory = lambda: Link(loop)  # type: ignore[assignment]
-
-    def proxy_header(self) -> tuple[str, Text]:
-        """Return the header for a plain proxy's password; through a tunnel aiohttp says it itself."""
-        return ("Proxy-Authorization", Text.literal(self.proxy_authorization))
-
-    def _open_socket(self, info: Any) -> socket.socket:
-        """Open a socket: the last place to refuse an address, whatever names, literals or caches said before."""
-        family, kind, protocol, _, address = info
-        self._gate.check(str(address[0]))
-        return socket.socket(family=family, type=kind, proto=protocol)
-
-    async def open(self) -> tuple[Link, Any]:
-        """Open a new connection; never one that was used before.
-
-        Returns:
-            The link, and what to give to its `adopt`.
-
-        Raises:
-            aiohttp.ClientError, OSError, TimeoutError: it could not be opened.
-        """
-        if self._tls is not None and self._last is not None:
-            self._tls.keep(self._last.tls)  # its ticket came after its handshake
-        connection = await self._connector.connect(self._request, [], self._timeout)
-        link = connection.protocol
-        assert isinstance(link, Link)
-        self._last = link
-        return link, connection
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._connector.close()

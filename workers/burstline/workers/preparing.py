@@ -15,7 +15,7 @@ from burstline.core.quota.signatures import PREFIXES
 from burstline.wire.templates import BUILT_IN_NAMES
 from burstline.workers.addresses import ForbiddenAddress, gate_for
 from burstline.workers.building import Builder, auth_headers, needs_signer, our_headers
-from burstline.workers.connections import Dialer
+from burstline.workers.dialing import Dialer
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache, check_columns, read_rows
 from burstline.workers.flights import Flight

@@ -30,7 +30,8 @@ from burstline.core.load.samples import (
     UNREACHABLE_NO_RESPONSE,
     UNREACHABLE_TLS,
 )
-from burstline.workers.connections import Dialer, Link, Reading
+from burstline.workers.connections import Link, Reading
+from burstline.workers.dialing import Dialer
 from burstline.workers.flights import PLAIN_READING, Counters, Flight
 
 _OUT_OF_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})

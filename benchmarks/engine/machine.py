@@ -1,0 +1,110 @@
+"""Where things run: the target on one core, the generator on another, and what this machine is."""
+
+import contextlib
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process used.
+
+    Attributes:
+        cpu_s: user and system time, seconds.
+        memory_bytes: the most it had resident.
+        wall_s: seconds.
+        output: what it wrote to its standard output.
+        code: its exit code.
+    """
+
+    cpu_s: float
+    memory_bytes: int
+    wall_s: float = 0.0
+    output: str = ""
+    code: int = 0
+
+
+def cores() -> tuple[int, int]:
+    """Return the generator's core and the target's; the same one if there is only one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return 0, 0
+    mine = sorted(os.sched_getaffinity(0))
+    return mine[0], mine[-1]
+
+
+def settle(core: int, realtime: bool = False) -> None:
+    """Pin this process to a core; `realtime` puts it before whatever else runs there, if the system lets us.
+
+    A machine with neighbours measures the neighbours, not the engine: what waits 10 ms for the core is 10 ms late.
+    Linux still leaves 5 % of each core to the others.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    if realtime and hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+def run_pinned(
+    command: Sequence[str], core: int, realtime: bool = False, timeout_s: float = 120.0, cwd: str = "/"
+) -> Usage:
+    """Run a command on one core and return what it used; its own time limit should end it.
+
+    Go and Node programs are told of the one core by GOMAXPROCS and UV_THREADPOOL_SIZE.
+    """
+    environment = {**os.environ, "GOMAXPROCS": "1", "UV_THREADPOOL_SIZE": "1", "PYTHONWARNINGS": "ignore"}
+    started_s = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        preexec_fn=lambda: settle(core, realtime),
+    )
+    assert process.stdout is not None
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+    wall_s = time.monotonic() - started_s
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usage(cpu_s, after.ru_maxrss * 1024, wall_s, output, process.returncode)
+
+
+def usage() -> Usage:
+    """Return what this process used so far."""
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(mine.ru_utime + mine.ru_stime, mine.ru_maxrss * 1024)
+
+
+def description() -> str:
+    """Return processor, cores, kernel and Python in a line."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        name = platform.machine()
+    release = platform.release().split("-")[0]
+    return f"{name}, {os.cpu_count()} cores, {platform.system()} {release}, Python {platform.python_version()}"
+
+
+def find(name: str, given: str = "") -> str:
+    """Return the path of a program: the given one, else the one on PATH, else ""."""
+    if given:
+        return given if os.access(given, os.X_OK) else ""
+    return shutil.which(name) or ""

@@ -1,0 +1,120 @@
+"""The highest rate that is held, plain and over TLS 1.3: paced, lateness p99 < 2 ms, nothing dropped.
+
+Tools that cannot be paced, or say nothing of lateness, run as fast as they can with 64 connections: no paced rate of
+theirs can be higher, so the comparison favours them. Paced peers are judged by when their requests reach the target.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+import numpy as np
+from burstline.core.load.plan import Constant, Phase
+
+from benchmarks.engine.bench import Options, Row, alone, median, ratio, rounds, spread
+from benchmarks.engine.peers import COMMANDS, attack
+from benchmarks.engine.target import Seen, Target, target
+from benchmarks.engine.worker import Worker, plan
+
+STEP = 1.2
+LATE_S = 0.002
+SETTLE_S = 0.5
+JUDGED = ("wrk2", "vegeta", "k6")
+"""Paced peers that are built to hold a rate."""
+
+
+def ladder(holds: Callable[[float], bool], start: float, highest: float = 150_000.0) -> float:
+    """Return the highest rung that holds in two tries, climbing from `start` by `STEP`; 0 if none does."""
+    rate, best = start, 0.0
+    while rate <= highest and any(holds(rate) for _ in range(2)):
+        best, rate = rate, rate * STEP
+    return best
+
+
+def ours(worker: Worker, to: Target, options: Options, start: float, **request: object) -> float:
+    """Return burstline's highest rate."""
+
+    def holds(rate: float) -> bool:
+        to.behave()
+        sent = worker.send(plan(to.url, Phase("all", options.seconds, Constant(rate)), **request))
+        return sent.dropped == 0 and sent.lateness_p99_s < LATE_S and sent.ledger.signatures == {"plain.ok": sent.count}
+
+    return ladder(holds, start)
+
+
+def late_p99_s(seen: Seen, rate: float) -> float:
+    """Return the p99 of how late requests reached the target, against the even schedule that fits them best.
+
+    The first half second is not looked at: peers calibrate themselves and open connections.
+    """
+    times = seen.arrivals_s - seen.arrivals_s[0]
+    times = times[times >= SETTLE_S]
+    late = times - np.arange(len(times)) / rate
+    return float(np.quantile(late - np.quantile(late, 0.01), 0.99))
+
+
+def paced_peer(name: str, to: Target, options: Options, start: float) -> float:
+    """Return a paced peer's highest rate, as the target saw it."""
+
+    def holds(rate: float) -> bool:
+        to.behave()
+        attack(options, name, to.url, rate, options.seconds + SETTLE_S)
+        seen = to.seen()
+        settled = np.count_nonzero(seen.arrivals_s >= seen.arrivals_s[0] + SETTLE_S)
+        return (
+            settled >= 0.99 * rate * (round(options.seconds + SETTLE_S) - SETTLE_S) and late_p99_s(seen, rate) < LATE_S
+        )
+
+    return ladder(holds, start)
+
+
+def closed_peer(name: str, to: Target, options: Options) -> float:
+    """Return a peer's requests/s as fast as it can."""
+    to.behave()
+    attack(options, name, to.url, 0.0, options.seconds)
+    seen = to.seen().arrivals_s
+    if len(seen) < 100:
+        raise RuntimeError(f"only {len(seen)} requests arrived")
+    return float((len(seen) - 1) / (seen[-1] - seen[0]))
+
+
+def _measure(options: Options, tls: bool) -> Row:
+    start = 500.0 if options.quick else 8000.0
+    with target(tls=tls, realtime=options.realtime) as to, ExitStack() as stack:
+        environment = {"SSL_CERT_FILE": to.certificate} if tls else {}
+        worker = Worker(options.realtime, environment=environment)
+        stack.callback(worker.close)
+        if options.quick:
+            to.behave()
+            sent = worker.send(plan(to.url, Phase("all", options.seconds, Constant(start))))
+            return Row("rate", "", f"{sent.ledger.sent} sent", reached=None)
+        contenders = {"burstline": partial(ours, worker, to, options, start)}
+        for name in COMMANDS:
+            if name in options.programs and not (tls and name == "wrk2"):
+                paced = name in JUDGED
+                contenders[name] = (
+                    partial(paced_peer, name, to, options, start / 8)
+                    if paced
+                    else partial(closed_peer, name, to, options)
+                )
+        found = rounds(options, contenders)
+    mine = found.pop("burstline", [0.0])
+    ratios = {name: ratio(mine, values) for name, values in found.items()}
+    others = "; ".join(f"{name} {spread(values)}, ratio {ratios[name]:.2f}" for name, values in found.items())
+    goals = {"k6": 1.5, "vegeta": 1.0, "locust": 3.0, "artillery": 12.0}
+    reached = all(ratios[name] >= goal for name, goal in goals.items() if name in ratios)
+    what = f"highest paced rate, {'TLS 1.3' if tls else 'plain HTTP'}, requests/s"
+    return Row(
+        what, "1.5 x k6, 1.0 x vegeta, 3 x Locust, 12 x Artillery", spread(mine), others, reached and median(mine) > 0
+    )
+
+
+def measure(options: Options) -> list[Row]:
+    """Return the two rows."""
+    return [_measure(options, tls=False), _measure(options, tls=True)]
+
+
+if __name__ == "__main__":
+    alone(measure)
+    sys.exit()
