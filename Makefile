@@ -35,6 +35,9 @@ protos: $(READY) ## write the stubs anew from the .proto files
 benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: coverage, errors, speed, memory (5 min)
 	@$(BIN)/python benchmarks/forecast.py
 
+benchmark-forecast-emulator: $(READY)   ## forecast against what the emulator counts, fresh seeds; virtual time and HTTP (8 min)
+	@$(BIN)/python benchmarks/forecast_emulator.py
+
 benchmark-fit: $(READY)   ## the fit on fresh hidden accounts: truth, estimate, interval
 	@$(BIN)/python benchmarks/fit.py --count 150 --extra 25
 

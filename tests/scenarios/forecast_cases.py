@@ -44,11 +44,12 @@ class Truth:
     first_s: float
 
 
-def case(kind: str, seed: int, size: int = 40_000) -> Case:
-    """Return a case of about `size` requests."""
+def case(kind: str, seed: int, size: int = 40_000, lasting_s: float | None = None) -> Case:
+    """Return a case of about `size` requests over `lasting_s` seconds (None: 20 to 60 by the seed)."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
     arrivals = Arrivals.POISSON if random.random() < 0.5 else Arrivals.EVEN
     duration_s = float(random.uniform(20, 60))
+    duration_s = duration_s if lasting_s is None else lasting_s
     rate = size / duration_s
     p50_s = float(np.exp(random.uniform(np.log(0.03), np.log(0.6))))
     service = ServiceTime(p50_s, p50_s * float(random.choice([1.0, 1.5, 3.0, 6.0])))

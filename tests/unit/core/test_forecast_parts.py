@@ -172,6 +172,11 @@ def test_slack_widens_what_happens_and_leaves_what_does_not() -> None:
     assert widened_time(Interval(0.005, 1.0, inf)) == Interval(0.0, 1.0, inf)
 
 
+def test_a_time_may_be_later_by_the_networks_way_in() -> None:
+    found = widened_time(Interval(0.5, 1.0, 2.0), 0.02)
+    assert (found.low, found.mid, found.high) == pytest.approx((0.49, 1.0, 2.03))
+
+
 def test_what_mostly_does_not_happen_has_never_as_its_end() -> None:
     found = prediction([3.0, inf, inf])
     assert (found.low, found.mid, found.high) == (3.0, inf, inf)

@@ -1,7 +1,7 @@
 """The exact solver: every request through the one admission model, in virtual time, several times over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,13 +63,27 @@ class ExactSolver:
         due = arrivals_of(asked, account, random, assumed.round_trip_s)
         wanted = self._runs or min(RUNS, max(FEWEST_RUNS, WORK // max(1, len(due.times_s))))
         anew = not asked.fixed or any(isinstance(p.shape, Users) for load in asked.loads for p in load.phases)
+        jitters_s = _jitters_s(assumed.jitter_s, wanted, seed)
         outcomes = []
-        for number in range(wanted):
+        for number, jitter_s in enumerate(jitters_s):
             if number:
                 random = np.random.default_rng([seed, number])
                 due = arrivals_of(asked, account, random, assumed.round_trip_s) if anew else due
-            outcomes.append(replayed(account, traffic(asked, account, due, assumed, random), number))
+            met = traffic(asked, account, due, replace(assumed, jitter_s=jitter_s), random)
+            outcomes.append(replayed(account, met, number))
         return outcomes
+
+
+def _jitters_s(mean_s: float, count: int, seed: int) -> list[float]:
+    """Return how uneven the arrivals of each run are, seconds: from almost none to 3 times the mean, `3 m u**2`.
+
+    Where arrivals and refill or service times are in step, none, a little and much give different totals, each
+    sharp: the runs of one jitter would all agree, and be wrong about any other. Squares of u, as small ones matter
+    most; u is spread evenly, in random order, so that few runs have both ends, too.
+    """
+    order = np.random.default_rng([seed, count, 77]).permutation(count)
+    spread: list[float] = (3.0 * mean_s * np.square((order + 0.5) / count)).tolist()
+    return spread
 
 
 def traffic(

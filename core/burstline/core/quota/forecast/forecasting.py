@@ -76,8 +76,8 @@ def summed_up(
         duration_s,
         prediction([o.request_count for o in outcomes], counted=True),
         widened(prediction([o.throttled_total for o in outcomes], counted=True, most=asked_most), asked_most),
-        widened_time(prediction([o.first_throttle_s for o in outcomes])),
-        _layers(outcomes),
+        widened_time(prediction([o.first_throttle_s for o in outcomes]), assumed.round_trip_s),
+        _layers(outcomes, assumed.round_trip_s),
         tuple(_function(name, [o.functions[name] for o in outcomes], account) for name in names),
         prediction([o.peak_claimed for o in outcomes], counted=True),
         prediction([sum(f.cold_starts for f in o.functions.values()) for o in outcomes], counted=True),
@@ -91,14 +91,14 @@ def _end(asked: ForecastInput) -> Floats:
     return np.array([asked.duration_s])
 
 
-def _layers(outcomes: Sequence[Outcome]) -> tuple[LayerForecast, ...]:
+def _layers(outcomes: Sequence[Outcome], round_trip_s: float) -> tuple[LayerForecast, ...]:
     found = dict.fromkeys(layer for outcome in outcomes for layer in outcome.throttled_count)
     begun = [min(o.first_s, key=lambda layer: o.first_s[layer]) for o in outcomes if o.first_s]
     layers = [
         LayerForecast(
             layer,
             widened(prediction([o.throttled_count.get(layer, 0.0) for o in outcomes], counted=True)),
-            widened_time(prediction([o.first_s.get(layer, NEVER) for o in outcomes])),
+            widened_time(prediction([o.first_s.get(layer, NEVER) for o in outcomes]), round_trip_s),
             begun.count(layer) / len(outcomes),
         )
         for layer in found
@@ -126,7 +126,8 @@ def _function(name: str, seen: Sequence[FunctionOutcome], account: Account) -> F
 def _notes(solver: str, asked: ForecastInput, account: Account, assumed: Assumptions) -> tuple[str, ...]:
     notes = [
         "Every number is an estimate: it follows the published laws of the quotas, which AWS applies as best effort.",
-        f"Requests are taken to arrive {assumed.jitter_s * 1000:g} ms after they are due on average.",
+        f"Requests are taken to arrive unevenly, by {assumed.jitter_s * 1000:g} ms on average, "
+        f"and the network to take up to {assumed.round_trip_s * 1000:g} ms on the way in.",
         "Costs are list prices of us-east-1 without free tier and volume discounts.",
     ]
     unknown = sorted({call.function for call in asked.calls if call.function not in account.functions})

@@ -53,9 +53,13 @@ def widened(one: Interval, most: float = inf) -> Interval:
     return Interval(float(low), one.mid, min(float(ceil(one.high * (1 + SLACK_RATIO) + 1)), max(most, one.high)))
 
 
-def widened_time(one: Interval) -> Interval:
-    """Return an interval of times with the slack that reality needs; `NEVER` stays."""
-    return Interval(max(0.0, one.low - SLACK_S), one.mid, one.high + SLACK_S)
+def widened_time(one: Interval, round_trip_s: float = 0.0) -> Interval:
+    """Return an interval of times with the slack that reality needs; `NEVER` stays.
+
+    Simulated requests arrive without the network's half of a round trip. It is known roughly: taken to be anything up
+    to twice `round_trip_s`, seconds, so that its half adds up to `round_trip_s`.
+    """
+    return Interval(max(0.0, one.low - SLACK_S), one.mid, one.high + SLACK_S + round_trip_s)
 
 
 def _student(ordered: list[float]) -> tuple[float, float]:

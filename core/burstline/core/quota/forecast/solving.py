@@ -17,8 +17,11 @@ class Assumptions:
     """What a forecast takes for granted beyond plan and account.
 
     Attributes:
-        jitter_s: mean delay between due and arrival at AWS, exponential, seconds, >= 0; 0 is exactly at due.
-        round_trip_s: what a closed-model user waits beyond the service time, seconds, >= 0.
+        jitter_s: how unevenly requests arrive at AWS: each later than due by an exponential delay of this mean,
+            seconds, >= 0; 0 is exactly at due. As nobody knows it, runs of the exact solver have 0 to 3 times as much,
+            this on average.
+        round_trip_s: of the network, about, seconds, >= 0. Half of it is on the way in: throttling may begin later by
+            that much, or twice that. A closed-model user waits it beyond the service time.
     """
 
     jitter_s: float = 0.001
