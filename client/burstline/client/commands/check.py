@@ -12,7 +12,18 @@ ASSUMED_LATENCY_S = 0.1
 EPILOG = """\b
 Examples:
   burstline check plan.yaml
-  burstline check plan.yaml --account account.yaml --set load.0.rate=500"""
+  burstline check plan.yaml --account account.yaml --set load.0.rate=500
+  burstline check --schema > plan.schema.json"""
+
+
+def _print_schema(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        import json
+
+        from burstline.client.spelling.schema import plan_schema
+
+        click.echo(json.dumps(plan_schema(), indent=2, ensure_ascii=False))
+        context.exit()
 
 
 @click.command("check", epilog=EPILOG)
@@ -20,6 +31,10 @@ Examples:
 @click.option("--account", type=FILE, metavar="FILE", help="Declared quotas, in place of the plan's account.")
 @click.option("--target", metavar="URL", help="Target, in place of the plan's.")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Change one field; may be repeated.")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
+    help="Print the JSON Schema of plans, for editors, and end.",
+)  # fmt: skip
 def command(plan: Path, account: Path | None, target: str | None, settings: tuple[str, ...]) -> int:
     """Check PLAN: every mistake at once, with file, line and field. Nothing is sent.
 

@@ -132,3 +132,47 @@ def _account_path(path: Sequence[str | int]) -> FieldPath:
         below = tuple(path[2:])
         return ("account", *head, path[1], *_leaves(below[1:] if below[:1] == ("bucket",) else below))
     return ("account", *head, *_leaves(tuple(path[1:])))
+
+
+def spelled(message: str, field: str) -> str | None:
+    """Return how a message's field is spelled in YAML, below the message's own place; None if it is not there.
+
+    Args:
+        message: such as `Phase.Bursts`.
+        field: such as `size_count`.
+    """
+    if (message, field) in _ABSENT:
+        return None
+    if message == "Account":
+        path = _ACCOUNT.get(field, (field,))
+    elif message == "Phase" and field == "duration":
+        path = ("for",)
+    elif message == "Phase.Bursts" and field == "base_request_count_per_second":
+        path = ("rate",)
+    else:
+        path = _SPELLED.get((message, field)) or _LEAVES.get(field, (field,))
+    return ".".join(str(part) for part in path)
+
+
+_ABSENT = {
+    ("DataFile", "sha256"),
+    ("DataFile", "columns"),
+    ("Field", "name"),
+    ("Field", "value"),
+    ("StatusRange", "low"),
+    ("StatusRange", "high"),
+}
+"""What the client fills in, or what YAML says in another form."""
+
+_SPELLED: dict[tuple[str, str], FieldPath] = {
+    ("Target", "function_of"): ("requests", "function"),
+    ("Request", "method"): ("get, post, ...",),
+    ("Request", "path"): ("get, post, ...",),
+    ("Request", "body_sha256"): ("body_file",),
+    ("Expect", "statuses"): ("status",),
+    ("DataFile", "format"): ("csv or jsonl",),
+    ("Phase", "constant"): ("rate",),
+    ("Phase", "ramp"): ("rate and to",),
+    ("Phase", "step"): ("rate, to and steps",),
+}
+"""Fields whose spelling depends on the message."""

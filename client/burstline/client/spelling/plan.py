@@ -124,6 +124,9 @@ class Dns(Spelled):
     spread: Annotated[str, choices("all")] = "all"
 
 
+_WARM_SPELLED = {"anyOf": [{"enum": ["auto", "none"]}, {"type": "integer", "minimum": 1, "maximum": 100_000}]}
+
+
 def _warm(value: object) -> str | int:
     if value in ("auto", "none"):
         return str(value)
@@ -135,7 +138,7 @@ def _warm(value: object) -> str | int:
 class Connections(Spelled):
     """Connection policy."""
 
-    warm: Annotated[str | int, reader(_warm)] = "auto"
+    warm: Annotated[str | int, reader(_warm, _WARM_SPELLED)] = "auto"
     keep_alive: SecondsOverZero = 60.0
     ip: Annotated[str, choices("any", "4", "6")] = "any"
     dns: Dns = Dns()
@@ -143,6 +146,9 @@ class Connections(Spelled):
 
 
 _CONDITION = 'a condition in quotes, such as "throttled < 0.1%"'
+
+
+_CONDITIONS_SPELLED = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _conditions(value: object) -> tuple[str, ...]:
@@ -155,7 +161,7 @@ def _conditions(value: object) -> tuple[str, ...]:
     return tuple(conditions)
 
 
-Conditions = Annotated[tuple[str, ...], reader(_conditions)]
+Conditions = Annotated[tuple[str, ...], reader(_conditions, _CONDITIONS_SPELLED)]
 Writes = Annotated[str, choices("allowed", "refused")]
 
 SECTIONS: dict[str, Any] = {  # annotations, for pydantic

@@ -15,6 +15,17 @@ _STATUS_CLASS = re.compile(r"^([1-5])xx$", re.IGNORECASE)
 _STATUS_RANGE = re.compile(r"^([1-5][0-9]{2})\s*-\s*([1-5][0-9]{2})$")
 _STATUSES = 'a status 100 to 599, a class such as "2xx", a range such as "200-299", or a list of these'
 
+_STATUS_SPELLED = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": "^([1-5][xX]{2}|[1-5][0-9]{2} *- *[1-5][0-9]{2})$"},
+    ]
+}
+_STATUSES_SPELLED = {
+    "description": _STATUSES,
+    "anyOf": [_STATUS_SPELLED, {"type": "array", "minItems": 1, "items": _STATUS_SPELLED}],
+}
+
 Statuses = tuple[tuple[int, int], ...]
 """Pairs of lowest and highest status, inclusive."""
 
@@ -50,13 +61,13 @@ def _fields(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-Fields = Annotated[tuple[tuple[str, str], ...], reader(_fields)]
+Fields = Annotated[tuple[tuple[str, str], ...], reader(_fields, {"type": "object"})]
 
 
 class Expect(Spelled):
     """What makes a response ok."""
 
-    status: Annotated[Statuses, reader(_statuses)] = ((200, 399),)
+    status: Annotated[Statuses, reader(_statuses, _STATUSES_SPELLED)] = ((200, 399),)
     body: Text = ""
 
 

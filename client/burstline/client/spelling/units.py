@@ -3,9 +3,9 @@
 import math
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from burstline.client.problems import allowed
@@ -33,9 +33,15 @@ def mistake(message: str, at: str = "") -> PydanticCustomError:
     return PydanticCustomError("spelling", "{text}", {"text": message, "at": at})
 
 
-def reader(read: Callable[[object], object]) -> BeforeValidator:
-    """Return a validator that uses `read` alone."""
-    return BeforeValidator(read)
+def reader(read: Callable[[object], object], spelled: dict[str, Any] | None = None) -> BeforeValidator:
+    """Return a validator that uses `read` alone; `spelled` is the JSON Schema of what it takes (anything)."""
+    return BeforeValidator(read, json_schema_input_type=Annotated[Any, WithJsonSchema(spelled or {})])
+
+
+def duration_spelled(what: str) -> dict[str, Any]:
+    """Return the JSON Schema of a duration."""
+    text = {"type": "string", "pattern": r"^([0-9]+(\.[0-9]*)? *(us|µs|ms|s|m|h|d) *)+$"}
+    return {"description": what, "anyOf": [text, {"const": 0}]}
 
 
 def duration_s(value: object, what: str = "a duration such as 50ms, 30s, 2m or 1h30m") -> float:
@@ -63,7 +69,7 @@ def seconds(
             raise mistake(allowed(value, what))
         return found_s
 
-    return reader(read)
+    return reader(read, duration_spelled(what))
 
 
 def number(value: object, what: str) -> float:
@@ -86,7 +92,9 @@ def numbers(what: str, *, over: float | None = None, least: float = 0.0, most: f
             raise mistake(allowed(value, what))
         return result
 
-    return reader(read)
+    limits = {"exclusiveMinimum": over} if over is not None else {"minimum": least}
+    most_spelled = {"maximum": most} if math.isfinite(most) else {}
+    return reader(read, {"description": what, "type": "number", **limits, **most_spelled})
 
 
 def wholes(what: str, *, least: int = 0, most: int = 2**63 - 1) -> BeforeValidator:
@@ -104,7 +112,17 @@ def wholes(what: str, *, least: int = 0, most: int = 2**63 - 1) -> BeforeValidat
             raise mistake(allowed(value, what))
         return result
 
-    return reader(read)
+    return reader(read, {"description": what, "type": "integer", "minimum": least, "maximum": most})
+
+
+RATIO_SPELLED = {
+    "description": "a share such as 0.1% or 25%, 0% to 100%",
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]*)? *%$"},
+        {"type": "number", "minimum": 0, "maximum": 1},
+    ],
+}
+"""The JSON Schema of a share."""
 
 
 def ratio(value: object) -> float:
@@ -150,7 +168,7 @@ def choices(*names: str) -> BeforeValidator:
             raise mistake(allowed(value, ", ".join(names)))
         return word.lower()
 
-    return reader(read)
+    return reader(read, {"enum": [*names, *(int(name) for name in names if name.isdecimal())]})
 
 
 def flag(value: object) -> bool:
@@ -160,9 +178,9 @@ def flag(value: object) -> bool:
     raise mistake(allowed(value, "true or false"))
 
 
-Text = Annotated[str, reader(text)]
-Ratio = Annotated[float, reader(ratio)]
-Flag = Annotated[bool, reader(flag)]
+Text = Annotated[str, reader(text, {"type": ["string", "number", "boolean"]})]
+Ratio = Annotated[float, reader(ratio, RATIO_SPELLED)]
+Flag = Annotated[bool, reader(flag, {"type": "boolean"})]
 Rate = Annotated[float, numbers("requests per second, a number 0 to 10000000", most=MAX_RATE_PER_S)]
 RateOverZero = Annotated[
     float, numbers("requests per second, a number over 0, at most 10000000", over=0, most=MAX_RATE_PER_S)
