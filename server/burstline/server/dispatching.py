@@ -123,24 +123,31 @@ class Dispatch:
         # After a pause of our own a returning worker's word may be here unread: it is read before the next round.
         paused = self._tended_nanos is not None and now - self._tended_nanos > nanos(PAUSE_S)
         self._tended_nanos = now
-        for segment in self._run.segments:
+        waiting: list[Segment] = []
+        for segment in self._run.segments:  # ten times a second over hundreds: most end at the first line
             epoch = segment.last
-            if epoch is not None and epoch.living and not paused:
-                await self._give_up_if_gone(epoch, now)
+            if epoch is not None and epoch.living:
+                living_until = None if paused else self._gone_since(epoch, now)
+                if living_until is None:
+                    continue
+                await self._give_up(epoch, living_until)
             if not segment.finished and self._is_finished(segment, now):
                 segment.finished = True
-        waiting = [segment for segment in self._run.segments if not segment.finished and self._is_free(segment)]
+            if not segment.finished:
+                waiting.append(segment)
         if waiting and not self._run.stop_asked.is_set():
             await self._hand_on(waiting)
 
-    async def _give_up_if_gone(self, epoch: Epoch, now: int) -> None:
+    def _gone_since(self, epoch: Epoch, now: int) -> int | None:
+        """Return until when a worker that is gone for certain may have sent; None while it may live."""
         fate = self._roster.fate(epoch.row.worker_id, now)
         living_until = fate.living_until_nanos if fate is not None else None
         grace = nanos(self._settings.takeover_grace_s)
         if living_until is None and epoch.missed_nanos is not None and now - epoch.missed_nanos >= grace:
             living_until = epoch.missed_nanos
-        if living_until is None:
-            return
+        return living_until
+
+    async def _give_up(self, epoch: Epoch, living_until: int) -> None:
         epoch.row.living_until_nanos = living_until
         await self._store.update_epoch(epoch.row)
         run, row = self._run, epoch.row
@@ -153,9 +160,6 @@ class Dispatch:
             # Read when it wakes up; until then its own lease has stopped it.
             worker.link.stop(epoch.key)
         self._roster.forget(row.worker_id)
-
-    def _is_free(self, segment: Segment) -> bool:
-        return segment.last is None or not segment.last.living
 
     def _is_finished(self, segment: Segment, now: int) -> bool:
         """Whether nothing more is to be sent or known of a segment."""

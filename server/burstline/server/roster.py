@@ -93,6 +93,7 @@ class Roster:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self._lease_nanos = nanos(settings.lease_s)
         self._workers: dict[str, Worker] = {}
 
     def __iter__(self) -> Iterator[Worker]:
@@ -149,6 +150,8 @@ class Roster:
         worker = self._workers.get(worker_id)
         if worker is None:
             return Fate(now_nanos, now_nanos)
+        if worker.link is not None and now_nanos - worker.heard_nanos < self._lease_nanos:
+            return None
         fate = self._expected(worker)
         return fate if now_nanos >= fate.due_nanos else None
 

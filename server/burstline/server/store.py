@@ -29,6 +29,7 @@ class Store:
         self._engine: Engine = open_engine(url)
         self.writer = Writer(self._engine)
         self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert_window = self._ignore(schema.windows)
 
     def close(self) -> None:
         """Finish what is being written, and close."""
@@ -134,7 +135,7 @@ class Store:
             "sequence": row.sequence,
             "body": row.body,
         }
-        await self.writer.write(lambda connection: connection.execute(self._ignore(schema.windows), values) and None)
+        await self.writer.insert(self._insert_window, values)
 
     def windows_now(self, run: str) -> Iterator[WindowRow]:
         """Yield a run's windows in order of their keys, a few at a time; blocks, so call it in a thread."""

@@ -9,9 +9,10 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import SQLAlchemyError
 
 from burstline.server.errors import ServerError, StoreUnavailable
@@ -23,9 +24,10 @@ LARGEST_GROUP = 500
 
 @dataclass(slots=True)
 class _Job:
-    work: Callable[[Connection], Any]
+    work: Callable[[Connection], Any] | Executable
     future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    values: dict[str, Any] | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -55,6 +57,17 @@ class Writer:
         self._jobs.put(_Job(work, future, loop))
         return await future
 
+    async def insert(self, statement: Executable, values: dict[str, Any]) -> None:
+        """Insert a row; rows of the same statement that wait together go to the database in one call.
+
+        Raises:
+            StoreUnavailable: as `write`.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._jobs.put(_Job(statement, future, loop, values))
+        return await future
+
     def close(self) -> None:
         """Finish the writes given so far and end the thread."""
         self._jobs.put(None)
@@ -78,8 +91,8 @@ class Writer:
         """Commit a group; if that fails, each alone, so that one bad write does not take others with it."""
         try:
             with self._engine.begin() as connection:
-                for job in group:
-                    job.result = job.work(connection)
+                for _, jobs in groupby(group, key=lambda job: id(job.work)):
+                    _execute(connection, list(jobs))
             self.group_count += 1
             self.write_count += len(group)
         except Exception as error:  # noqa: BLE001  # the thread must live; each caller gets its error
@@ -88,6 +101,15 @@ class Writer:
                 return
             for job in group:
                 self._commit([job])
+
+
+def _execute(connection: Connection, jobs: list[_Job]) -> None:
+    """Do some jobs that share their work."""
+    for job in jobs:
+        if not isinstance(job.work, Executable):
+            job.result = job.work(connection)
+    if isinstance(jobs[0].work, Executable):
+        connection.execute(jobs[0].work, [job.values for job in jobs if job.values is not None])
 
 
 def _answer(group: list[_Job]) -> None:

@@ -1,9 +1,10 @@
 """A world of real processes for each scenario."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from faults.network import TARGET_HOST, Site, Unavailable, check
 from faults.world import World
 
 
@@ -13,3 +14,24 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def sites(world: World) -> Iterator[Callable[[int], list[Site]]]:
+    """Yield a maker of sites; the target is reached at an address that all of them know."""
+    try:
+        check()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    made: list[Site] = []
+    world.host = TARGET_HOST
+
+    def make(count: int) -> list[Site]:
+        for index in range(1, count + 1):
+            made.append(Site(world, index))  # noqa: PERF401  # those made must be taken away if the next cannot be
+        return made
+
+    yield make
+    world.close()
+    for site in made:
+        site.close()

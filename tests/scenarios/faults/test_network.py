@@ -1,35 +1,14 @@
 """The network between worker and server is cut, slow or lossy, while the way to the target stays as it was."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from faults.laws import account
-from faults.network import TARGET_HOST, Site, Unavailable, check
+from faults.network import Site
 from faults.world import World
 
 LEASE_S = 10.0
-
-
-@pytest.fixture
-def sites(world: World) -> Iterator[Callable[[int], list[Site]]]:
-    """Yield a maker of sites; the target is reached at an address that all of them know."""
-    try:
-        check()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    made: list[Site] = []
-    world.host = TARGET_HOST
-
-    def make(count: int) -> list[Site]:
-        for index in range(1, count + 1):
-            made.append(Site(world, index))  # noqa: PERF401  # those made must be taken away if the next cannot be
-        return made
-
-    yield make
-    world.close()
-    for site in made:
-        site.close()
 
 
 Sites = Callable[[int], list[Site]]
