@@ -119,7 +119,12 @@ def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> li
         law
         for law in laws
         if law.family is not Family.WINDOW_COUNTER
-        or all(abs(law.estimates[1].value - n * evidence.work_s) > slack_s for n in (1, 2, 3))
+        or all(
+            abs(one.value - n * evidence.work_s) > slack_s
+            for one in law.estimates
+            if one.parameter == "period"
+            for n in (1, 2, 3)
+        )
     ]
 
 

@@ -40,8 +40,20 @@ PRIOR = 40.0
 """Taken off a counter's log-likelihood: hundreds of periods were tried to find it, and laws with less freedom come
 first (a cap with a fixed service time is a log of that length)."""
 
-Counter = Callable[[int], tuple[Floats, bool]]
-"""From a period in bins to what was counted at each bin's end, and whether it counts refused requests."""
+MOST_SAMPLED = 8000
+"""Bins that a period is judged by while searching; a longer run is sampled evenly and around its turns."""
+
+TURN_BINS = 4
+"""Bins on either side of a turn (refusing begins or ends) that are always looked at."""
+
+HOPELESS = 0.8
+"""Share of the rejections that are in the wrong place for all rough periods, beyond which no closer look helps."""
+
+VAGUE = 1.25
+"""Ratio of the longest to the shortest period that explains as much, from which the period is not stated."""
+
+Counter = Callable[[int, NDArray[np.int64]], tuple[Floats, bool]]
+"""From a period in bins, and ends of bins, to what was counted at those, and whether it counts refused requests."""
 
 
 class _Counts:
@@ -58,33 +70,47 @@ class _Counts:
         refused = np.concatenate(([0.0], np.cumsum(self.rejected)))
         starts = (self.ends - 1) // evidence.step * evidence.step
         self.refused_in_group = refused[self.ends] - refused[starts]
+        self.stopped = self._recoveries()
+        self.sampled = self._sample()
 
-    def sliding(self, period: int) -> tuple[Floats, bool]:
+    def sliding(self, period: int, ends: NDArray[np.int64]) -> tuple[Floats, bool]:
         """Passed in the last period."""
-        return self.let_in[self.ends] - self.let_in[np.maximum(self.ends - period, 0)], False
+        return self.let_in[ends] - self.let_in[np.maximum(ends - period, 0)], False
 
-    def sliding_all(self, period: int) -> tuple[Floats, bool]:
+    def sliding_all(self, period: int, ends: NDArray[np.int64]) -> tuple[Floats, bool]:
         """Tried in the last period."""
-        return self.all[self.ends] - self.all[np.maximum(self.ends - period, 0)], True
+        return self.all[ends] - self.all[np.maximum(ends - period, 0)], True
 
-    def two_periods(self, period: int) -> tuple[Floats, bool]:
+    def two_periods(self, period: int, ends: NDArray[np.int64]) -> tuple[Floats, bool]:
         """HAProxy's: this period's, and what is still in reach of the last one's."""
-        begun = self.first + (self.ends - self.first - 1) // period * period
+        begun = self.first + (ends - self.first - 1) // period * period
         before = np.maximum(begun - period, 0)
         begun = np.maximum(begun, 0)
-        now = self.all[self.ends] - self.all[begun]
+        now = self.all[ends] - self.all[begun]
         last = self.all[begun] - self.all[before]
-        return now + last * np.clip(1 - (self.ends - begun) / period, 0, 1), True
+        return now + last * np.clip(1 - (ends - begun) / period, 0, 1), True
 
-    def fixed(self, period: int) -> tuple[Floats, bool]:
+    def fixed(self, period: int, ends: NDArray[np.int64]) -> tuple[Floats, bool]:
         """Since the period began, the beginnings taken from where rejections stop."""
-        stopped = self.recoveries()
-        if not len(stopped):
-            return np.zeros(len(self.ends)), True
-        turns = np.exp(2j * np.pi * stopped / period)
+        if not len(self.stopped):
+            return np.zeros(len(ends)), True
+        turns = np.exp(2j * np.pi * self.stopped / period)
         phase = round(float(np.angle(turns.sum())) / (2 * np.pi) * period) % period
-        begun = np.maximum((self.ends - 1 - phase) // period * period + phase, 0)
-        return self.all[self.ends] - self.all[begun], True
+        begun = np.maximum((ends - 1 - phase) // period * period + phase, 0)
+        return self.all[ends] - self.all[begun], True
+
+    def _sample(self) -> NDArray[np.int64]:
+        """Ends of the bins that a period is judged by."""
+        if len(self.ends) <= MOST_SAMPLED:
+            return self.ends
+        turns = np.concatenate((self.onsets, self.stopped))
+        turns = turns[:: max(1, len(turns) * (2 * TURN_BINS + 1) * 2 // MOST_SAMPLED)]
+        near = (turns[:, None] + np.arange(-TURN_BINS, TURN_BINS + 1)).ravel() + 1
+        # an odd stride: an even one could keep step with a period, or with a schedule's
+        even = self.ends[:: 2 * len(self.ends) // MOST_SAMPLED | 1]
+        near = near[(near >= 1) & (near <= len(self.ends))]
+        found: NDArray[np.int64] = np.unique(np.concatenate((near, even, self.onsets + 1)))
+        return found
 
     def _onsets(self) -> NDArray[np.int64]:
         """Bins in which refusing begins, for good if there are such (errors are not), or is partial."""
@@ -96,7 +122,7 @@ class _Counts:
         found: NDArray[np.int64] = busy[lasting] if lasting.any() else busy[begins]
         return found
 
-    def recoveries(self) -> NDArray[np.int64]:
+    def _recoveries(self) -> NDArray[np.int64]:
         """Bins in which requests pass again after all or nearly all were refused."""
         busy = np.flatnonzero(self.tried > 0)
         refused = self.rejected[busy] >= self.tried[busy]
@@ -121,33 +147,43 @@ def fit_windows(evidence: Evidence, low: int, high: int) -> list[Explanation]:
 
 
 def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous: bool) -> Iterator[Explanation]:
-    steps = int(np.log(longest / (SHORTEST_S * BINS_PER_S)) / np.log(COARSE_RATIO)) + 1
-    grid = np.unique(np.round(SHORTEST_S * BINS_PER_S * COARSE_RATIO ** np.arange(steps)).astype(np.int64)).tolist()
-    rough = [_error(counts, *counter(period))[0] for period in grid]
-    padded = [np.inf, *rough, np.inf]
-    dips = [i for i, error in enumerate(rough) if error <= padded[i] and error <= padded[i + 2]]
-    dips.sort(key=lambda i: rough[i])
-    near = {
-        period for i in dips[:MOST_BEST] for period in range(grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)] + 1)
-    }
-    errors = {period: _error(counts, *counter(period)) for period in near}
+    errors = _errors_by_period(counts, counter, longest)
+    if not errors:
+        return
     best = min(errors, key=lambda period: errors[period][0])
     error, count = errors[best]
-    if count < SMALLEST_COUNT or error > 0.3 * counts.rejected.sum():
+    if count < SMALLEST_COUNT or error > 0.3 * counts.rejected[counts.sampled - 1].sum():
         return
-    as_good = [period for period, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
-    counted, refused_count = counter(best)
+    counted, refused_count = counter(best, counts.ends)
     if ambiguous and _episodes(counts, counted, count, refused_count) < 2:
         return
     room = counts.refused_in_group - (counted - count) if refused_count else count - counted
     wide = 1.0 + 0.01 * count
-    period_s = float(np.median(as_good)) * BIN_S
-    low_s, high_s = (min(as_good) - 1) * BIN_S, (max(as_good) + 1) * BIN_S
-    estimates = (
-        Estimate("count", count, max(0.0, count - wide), count + wide, "requests"),
-        Estimate("period", period_s, low_s, high_s, "s"),
-    )
-    yield Explanation(Family.WINDOW_COUNTER, estimates, room, sort=name)
+    estimates = [Estimate("count", count, max(0.0, count - wide), count + wide, "requests")]
+    as_good = [period for period, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
+    shortest, longest = min(as_good), max(as_good)
+    if longest <= max(VAGUE * shortest, shortest + 4):
+        period_s = float(np.median(as_good)) * BIN_S
+        estimates.append(Estimate("period", period_s, (shortest - 1) * BIN_S, (longest + 1) * BIN_S, "s"))
+    yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), room, sort=name)
+
+
+def _errors_by_period(counts: _Counts, counter: Counter, longest: int) -> dict[int, tuple[float, float]]:
+    """Return, for each period tried, its error and its limit; nothing if none comes near."""
+    steps = int(np.log(longest / (SHORTEST_S * BINS_PER_S)) / np.log(COARSE_RATIO)) + 1
+    grid = np.unique(np.round(SHORTEST_S * BINS_PER_S * COARSE_RATIO ** np.arange(steps)).astype(np.int64)).tolist()
+    errors = {period: _error(counts, counter, period) for period in grid}
+    rough = [errors[period][0] for period in grid]
+    if min(rough) > HOPELESS * counts.rejected[counts.sampled - 1].sum():
+        return {}
+    padded = [np.inf, *rough, np.inf]
+    dips = [i for i, error in enumerate(rough) if error <= padded[i] and error <= padded[i + 2]]
+    dips.sort(key=lambda i: rough[i])
+    for i in dips[:MOST_BEST]:
+        for period in range(grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)] + 1):
+            if period not in errors:
+                errors[period] = _error(counts, counter, period)
+    return errors
 
 
 def _episodes(counts: _Counts, counted: Floats, limit: float, refused_count: bool) -> int:
@@ -157,13 +193,16 @@ def _episodes(counts: _Counts, counted: Floats, limit: float, refused_count: boo
     return 1 + int(np.count_nonzero(np.diff(at) > QUIET_BINS)) if len(at) else 0
 
 
-def _error(counts: _Counts, counted: Floats, refused_count: bool) -> tuple[float, float]:
+def _error(counts: _Counts, counter: Counter, period: int) -> tuple[float, float]:
     """Return how many rejections are not where a counter would put them, and its limit."""
-    at = counts.onsets
+    counted, refused_count = counter(period, counts.sampled)
+    tried, rejected = counts.tried[counts.sampled - 1], counts.rejected[counts.sampled - 1]
     if refused_count:
-        limit = float(np.median((counted - counts.rejected)[at])) if len(at) else 0.0
-        predicted = np.clip(counted - limit, 0, counts.tried)
+        at = counts.onsets
+        at_onsets = counter(period, at + 1)[0] - counts.rejected[at]
+        limit = float(np.median(at_onsets)) if len(at) else 0.0
+        predicted = np.clip(counted - limit, 0, tried)
     else:
-        limit = float(np.median(counted[counts.rejected > 0]))
-        predicted = np.clip(counts.rejected - (limit - counted), 0, counts.tried)
-    return float(np.abs(counts.rejected - predicted).sum()), limit
+        limit = float(np.median(counted[rejected > 0]))
+        predicted = np.clip(rejected - (limit - counted), 0, tried)
+    return float(np.abs(rejected - predicted).sum()), limit
