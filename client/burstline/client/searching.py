@@ -14,16 +14,17 @@ from burstline.client.errors import ClientError
 from burstline.client.following import follow
 from burstline.client.outcome import fetch_report
 from burstline.client.plans import LoadedPlan
-from burstline.client.preview import Preview, preview
 from burstline.client.progress import progress_view
 from burstline.client.running import RunOptions, server_for, submit
 from burstline.client.signals import StopAsked, stop_signals
 from burstline.client.wording import plural
 from burstline.core.load.plan import Plan
+from burstline.core.quota.ahead import Ahead, ahead_of
 from burstline.core.quota.finding import Bounds, Found, Unanswerable, search
 from burstline.core.quota.probing import Probe, outcome_of_report
+from burstline.v1 import resources_pb2 as v1
 from burstline.wire.account import account_from_proto
-from burstline.wire.plan import plan_to_proto
+from burstline.wire.load import phases_to_proto
 
 DEFAULT_RATE_PER_S = 10_000.0
 DEFAULT_REQUESTS = 1_000_000
@@ -55,33 +56,37 @@ def bounds_of(
     ceilings = plan.ceilings
     rate = min(max_rate or DEFAULT_RATE_PER_S, ceilings.rate_per_s or float("inf"))
     count = min(max_requests or DEFAULT_REQUESTS, ceilings.request_count or DEFAULT_REQUESTS)
-    ahead = preview(plan, account_from_proto(loaded.account))
+    ahead = ahead_of(plan, account_from_proto(loaded.account))
     if ceilings.cost_usd is not None and ahead.cost_usd and ahead.request_count:
         count = min(count, int(ceilings.cost_usd / (ahead.cost_usd / ahead.request_count)))
     pace = min(BURST_PACE_PER_S, rate)
     return Bounds(rate, count, ceilings.in_flight or DEFAULT_REQUESTS, pace, rest_s)
 
 
-def preview_of(plan: Plan, loaded: LoadedPlan, bounds: Bounds) -> Preview:
+def preview_of(plan: Plan, loaded: LoadedPlan, bounds: Bounds) -> Ahead:
     """Return the most that a search will do, for the question before it starts."""
-    ahead = preview(plan, account_from_proto(loaded.account))
+    ahead = ahead_of(plan, account_from_proto(loaded.account))
     each = ahead.cost_usd / ahead.request_count if ahead.cost_usd is not None and ahead.request_count else None
     cost = None if each is None else each * bounds.request_count
-    return Preview(bounds.request_count, False, 600.0, bounds.rate_per_s, cost)
-
-
-def probe_plan(plan: Plan, probe: Probe, number: int) -> Plan:
-    """Return the plan of one probe: the same requests and target, another load, and no verdict to be had."""
     return replace(
-        plan,
-        name=f"{plan.name} find {number}"[:200],
-        load=probe.load,
-        goal=None,
-        thresholds=(),
-        abort=(),
-        tolerated_throttled=1.0,
-        ceilings=replace(plan.ceilings, request_count=None, duration_s=None),
+        ahead,
+        request_count=bounds.request_count,
+        closed=False,
+        duration_s=600.0,
+        peak_per_s=bounds.rate_per_s,
+        cost_usd=cost,
     )
+
+
+def probe_message(plan: v1.Plan, probe: Probe, number: int) -> v1.Plan:
+    """Return the plan of one probe: the same requests and target, another load, and no verdict to be had."""
+    message = v1.Plan()
+    message.CopyFrom(plan)
+    message.name = f"{plan.name} find {number}"[:200]
+    for name in ("load", "goal", "thresholds", "abort"):
+        message.ClearField(name)
+    message.load.extend(phases_to_proto(probe.load))
+    return message
 
 
 async def find(loaded: LoadedPlan, options: RunOptions, bounds: Bounds, children: Children, err: Console) -> Answer:
@@ -138,8 +143,7 @@ async def _run_one(
         return None
     if not options.quiet:
         err.print(f"probe {number}: {probe.about} ({plural(probe.request_count, 'request')})", highlight=False)
-    record = probe_plan(loaded.record, probe, number)
-    mine = replace(loaded, message=plan_to_proto(record), record=record)
+    mine = replace(loaded, message=probe_message(loaded.message, probe, number))
     run = await submit(connection, mine, options.worker_count)
     with progress_view(err, quiet=True) as view:
         ended = await follow(connection, run.name, view, asked, stops_run=True)

@@ -1,6 +1,6 @@
-"""Phases: `v1.Phase` -> `core.load.plan.Phase`."""
+"""Phases: `v1.Phase` <-> `core.load.plan.Phase`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from burstline.core.load import plan as core
 from burstline.v1 import resources_pb2 as v1
@@ -30,6 +30,39 @@ def phases_from_proto(messages: Sequence[v1.Phase], checks: Checks) -> tuple[cor
         if shape is not None:
             phases.append(core.Phase(name, duration_s, shape, _ARRIVALS.get(message.arrivals, core.Arrivals.EVEN)))
     return tuple(phases)
+
+
+def phases_to_proto(phases: Iterable[core.Phase]) -> list[v1.Phase]:
+    """Return phases as messages; `phases_from_proto` gives them back."""
+    return [_message(phase) for phase in phases]
+
+
+def _message(phase: core.Phase) -> v1.Phase:
+    poisson = phase.arrivals is core.Arrivals.POISSON
+    message = v1.Phase(name=phase.name, arrivals=v1.Phase.POISSON if poisson else v1.Phase.EVEN)
+    message.duration.FromNanoseconds(round(phase.duration_s * 1e9))
+    match phase.shape:
+        case core.Constant(rate):
+            message.constant.request_count_per_second = rate
+        case core.Ramp(start, end):
+            message.ramp.from_request_count_per_second, message.ramp.to_request_count_per_second = start, end
+        case core.Step(start, end, steps):
+            message.step.from_request_count_per_second, message.step.to_request_count_per_second = start, end
+            message.step.step_count = steps
+        case core.Pause():
+            message.pause.SetInParent()
+        case core.Bursts(size, every_s, width_s, base):
+            message.bursts.size_count, message.bursts.base_request_count_per_second = size, base
+            message.bursts.every_duration.FromNanoseconds(round(every_s * 1e9))
+            message.bursts.width_duration.FromNanoseconds(round(width_s * 1e9))
+        case core.Sine(mean, amplitude, period_s):
+            message.sine.mean_request_count_per_second = mean
+            message.sine.amplitude_request_count_per_second = amplitude
+            message.sine.period_duration.FromNanoseconds(round(period_s * 1e9))
+        case core.Users(users, think_s):
+            message.users.user_count = users
+            message.users.think_duration.FromNanoseconds(round(think_s * 1e9))
+    return message
 
 
 def _shape(message: v1.Phase, field: str, checks: Checks) -> core.Shape | None:

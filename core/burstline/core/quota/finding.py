@@ -16,7 +16,6 @@ from burstline.core.load.plan import Pause, Phase
 from burstline.core.quota.demand import TABLE_SIZE, ServiceTimes
 from burstline.core.quota.peaks import peak_in_flight
 from burstline.core.quota.probing import (
-    Part,
     Probe,
     ProbeOutcome,
     burst,
@@ -28,8 +27,11 @@ from burstline.core.quota.quotas import Family, Layer
 from burstline.core.quota.series import Floats
 
 FIRST_BURST = 16
-ENOUGH = 250
-"""Accepted requests from which a rate is known to half a per cent."""
+ENOUGH = 300
+"""Requests from which a rate is known to half a per cent."""
+
+ENOUGH_TIMES = 4500.0
+"""Times the squared variation of service times: so many of them tell the highest rate under a cap to 1 or 2 %."""
 
 OVER = 1.3
 """An overload over the refill that is expected."""
@@ -39,13 +41,18 @@ HELD = 0.99
 
 HOLD_S = 5.0
 LEAST_S = 1.0
-FIRST = "first"
-"""The first half of an overload."""
+FIRST, EMPTYING = "first", "emptying"
+"""The first half of an overload; and what goes before it where a burst empties too little."""
+
+MOST_LONGER = 8.0
 
 DRAIN = 1.15
 """A burst that empties a bucket, over what was let in at once."""
 
 LONGEST_REST_S = 300.0
+
+TRIES = 4
+"""How often a probe is tried that the generator could not send as asked."""
 
 SAMPLED_S = 10.0
 """How long the highest rate has to hold against a cap on calls in flight, seconds."""
@@ -109,7 +116,7 @@ def search(bounds: Bounds) -> Probing:
     """Propose probes, take each one's outcome by `send`, and return the answer.
 
     Raises:
-        Unanswerable: a probe could not be sent as asked, twice, or the bounds are too narrow.
+        Unanswerable: a probe could not be sent as asked, time and again, or the bounds are too narrow.
     """
     return _Search(bounds).run()
 
@@ -121,19 +128,25 @@ class _Search:
         self.probes = 0
         self.at_once: float | None = None
         self.burst_size = 0
+        self.latencies_s: Floats = np.empty(0)
+        self.floor_s = 0.0
         self.services_s: Floats = np.empty(0)
         self.rest_s = 0.0
         self.is_cap = False
-        self.emptying_s = 0.0
+        self.emptying: tuple[Phase, ...] = ()
 
     def run(self) -> Probing:
         """The whole search."""
         size = yield from self._bursts()
         if self.at_once is not None:
             expected = yield from self._refill(size)
-            outcome, rate = yield from self._overload(expected)
         else:
-            outcome, rate = yield from self._ladder(size)
+            expected = float(size) / 2
+        if expected < 0 or self.at_once is None:
+            expected, reached = yield from self._ladder(abs(expected))
+            if not reached:
+                return self._nothing(expected)
+        outcome, rate = yield from self._overload(expected)
         if outcome is None:
             return self._nothing(rate)
         rate, cap = self._rate_of(outcome, rate)
@@ -143,7 +156,7 @@ class _Search:
         return self._found(outcome, rate, cap, held)
 
     def _ask(self, load: tuple, about: str, rest_s: float | None = None) -> Asking:  # type: ignore[type-arg]
-        for _ in range(2):
+        for _ in range(TRIES):
             probe = Probe(load, self.rest_s if rest_s is None else rest_s, about)
             if self.sent + probe.request_count > self.bounds.request_count:
                 raise Unanswerable(f"the ceiling of {self.bounds.request_count:,} requests is too low for this search")
@@ -152,7 +165,7 @@ class _Search:
             self.probes += 1
             self.rest_s = self.bounds.rest_s
             if not outcome.limited:
-                self.services_s = np.sort(np.concatenate((self.services_s, outcome.services_s)))
+                self._learn_times(outcome)
                 return outcome
         raise Unanswerable(f"this generator was the limit, not a quota: {outcome.text}")
 
@@ -173,55 +186,81 @@ class _Search:
         """Empty it, wait, and send as much again: what is let in then has come back in the meantime.
 
         A bucket gives back its rate times the wait; calls in flight give back whatever has ended: after a wait longer
-        than nearly all calls, everything.
+        than nearly all calls, everything. Returns the rate; below 0, a first guess that is much too low.
         """
         at_once, pace = self.at_once or 1.0, self.bounds.burst_pace_per_s
         drain = min(size, ceil(at_once * DRAIN) + 2)
         width_s = width_of(drain, pace)
         wait_s = max(0.25, 1.2 * self._services_at(0.95) - width_s)
-        rate = at_once / wait_s
         for _ in range(5):
             outcome = yield from self._ask(
                 drained(drain, pace, wait_s, burst(drain, pace)), f"how much comes back in {wait_s:.2g} s"
             )
             back, between_s = outcome.part().accepted, wait_s + width_s
-            self.is_cap = self._may_be_cap(outcome) and back >= 0.85 * at_once * self._share_ended(wait_s)
-            if self.is_cap:
+            if self._is_cap(outcome, back, wait_s, width_s):
+                self.is_cap = True
                 return at_once / float(self.services_s.mean())
-            rate = max(back, 0.5) / between_s
-            saturated = back >= 0.9 * at_once
-            if (not saturated and back >= min(20, 0.2 * at_once)) or (saturated and wait_s <= 0.02):
-                break
+            if back < 0.9 * at_once and back >= min(20, 0.2 * at_once):
+                return back / between_s
+            if back >= 0.9 * at_once and wait_s <= 0.02:
+                return -at_once
             # too much came back to tell, or too little
-            wait_s = wait_s / 5 if saturated else min(20.0, wait_s * max(2.0, 0.5 * at_once / max(back, 0.5)))
-        return rate
+            wait_s = (
+                wait_s / 5 if back >= 0.9 * at_once else min(20.0, wait_s * max(2.0, 0.5 * at_once / max(back, 0.5)))
+            )
+        return -at_once
+
+    def _is_cap(self, outcome: ProbeOutcome, back: int, wait_s: float, width_s: float) -> bool:
+        """Whether calls in flight explain it: all of a burst was in flight at once, and what came back had ended."""
+        if not len(self.services_s) or not outcome.can_be_cap or self.services_s.mean() < width_s:
+            return False
+        return back >= 0.85 * (self.at_once or 1.0) * float(np.mean(self.services_s <= wait_s))
 
     def _overload(self, expected: float) -> Generator[Probe, ProbeOutcome, tuple[ProbeOutcome | None, float]]:
         """Send somewhat more than comes back, with the bucket empty, and count what is let in.
 
         In two halves: when less is let in in the second one, something was not empty yet, and the next try is longer.
         """
-        pace, drain = self.bounds.burst_pace_per_s, ceil((self.at_once or 1.0) * DRAIN) + 2
         rate, longer = expected, 1.0
-        for _ in range(8):
+        for _ in range(10):
             over = OVER * rate
-            half_s = longer * max(LEAST_S, ENOUGH / over) / 2
+            half_s = longer * max(LEAST_S, self._enough() / over, 3 * self._mean_s()) / 2
             if over > self.bounds.rate_per_s:
                 return None, self.bounds.rate_per_s
-            load = drained(drain, pace, 0.0, (*steady(over, half_s, FIRST), *steady(over, half_s)))
+            load = self._emptied((*steady(over, half_s, FIRST), *steady(over, half_s)))
             outcome = yield from self._ask(load, f"an overload of {over:,.0f}/s for {2 * half_s:.1f} s")
             first, part = outcome.part(FIRST), outcome.part()
             if part.throttled < max(3, 0.02 * part.sent):
-                rate, longer = max(over, rate * 1.5), 1.0
-                continue
-            if first.accepted <= part.accepted + 3 * max(1.0, part.accepted**0.5 / 4) or longer > 3:
-                self.emptying_s = half_s
-                both = 1 if first.accepted > 1.02 * part.accepted else 2
-                accepted = part.accepted + (first.accepted if both == 2 else 0)
-                return outcome, accepted / (both * half_s)
-            # it only began to bind: what was let in at the end is nearer
-            rate, longer = part.accepted / half_s, longer * 2
+                rate, longer = max(over, rate * 1.5), min(longer * 1.5, MOST_LONGER)
+            elif self.is_cap or first.accepted - part.accepted <= max(3.0, 0.02 * part.accepted):
+                return outcome, (part.accepted + first.accepted) / (2 * half_s)
+            else:
+                # it only began to bind: what was let in at the end is nearer, and so much empties it the next time
+                self.emptying = steady(over, half_s if first.throttled >= 3 else 2 * half_s, EMPTYING)
+                rate = part.accepted / half_s
         raise Unanswerable("what is let in grows with what is sent: no rate can be told")
+
+    def _emptied(self, then: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        """A load after a burst that empties what is let in at once; calls in flight need no emptying."""
+        if self.is_cap or self.at_once is None:
+            return (*self.emptying, *then)
+        full = (*self.emptying, *then)
+        return drained(ceil(self.at_once * DRAIN) + 2, self.bounds.burst_pace_per_s, 0.0, full)
+
+    def _enough(self) -> float:
+        if not self.is_cap:
+            return ENOUGH
+        varies = float(self.services_s.std() / self.services_s.mean())
+        return max(ENOUGH, ENOUGH_TIMES * varies**2)
+
+    def _mean_s(self) -> float:
+        return float(self.services_s.mean()) if len(self.services_s) else 0.0
+
+    def _learn_times(self, outcome: ProbeOutcome) -> None:
+        self.latencies_s = np.concatenate((self.latencies_s, outcome.latencies_s))
+        if outcome.floor_s is not None:
+            self.floor_s = outcome.floor_s
+        self.services_s = np.sort(np.maximum(self.latencies_s - self.floor_s, 1e-4))
 
     def _burst_again(self, rate: float) -> Generator[Probe, ProbeOutcome, None]:
         """The bursts came before the bucket was full again: once more, after the rest that it is now known to need."""
@@ -239,37 +278,25 @@ class _Search:
     def _services_at(self, quantile: float) -> float:
         return float(np.quantile(self.services_s, quantile)) if len(self.services_s) else 0.0
 
-    def _share_ended(self, wait_s: float) -> float:
-        """The share of calls that end within a wait."""
-        return float(np.mean(self.services_s <= wait_s)) if len(self.services_s) else 1.0
-
-    def _may_be_cap(self, outcome: ProbeOutcome) -> bool:
-        """Whether what throttled can be a cap: not if the answer itself says that it is a bucket."""
-        return len(self.services_s) > 0 and outcome.can_be_cap and self._share_ended(0.01) < 1
-
-    def _ladder(self, size: int) -> Generator[Probe, ProbeOutcome, tuple[ProbeOutcome | None, float]]:
-        """No burst was throttled: double a steady rate until it is."""
-        rate, best = float(size) / 2, 0.0
+    def _ladder(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float, bool]]:
+        """Double a steady rate until it is throttled; return what was let in then, and whether it was."""
+        best = 0.0
         while rate <= self.bounds.rate_per_s:
             lasts_s = max(LEAST_S, ENOUGH / rate)
             outcome = yield from self._ask(steady(rate, lasts_s), f"{rate:,.0f}/s for {lasts_s:.1f} s")
             part = outcome.part()
             if part.throttled >= 3:
-                share = part.accepted / part.sent
-                if share > 0.95:  # it only began to bind: measure where it binds all the time
-                    outcome = yield from self._ask(steady(rate * OVER, 2 * lasts_s), f"{rate * OVER:,.0f}/s")
-                    part, lasts_s = outcome.part(), 2 * lasts_s
-                return outcome, _late_rate(outcome, part, lasts_s)
+                return part.accepted / lasts_s, True
             best, rate = rate, rate * 2
-        return None, best
+        return best, False
 
     def _rate_of(self, outcome: ProbeOutcome, rate: float) -> tuple[float, float | None]:
         """The highest rate of the law that bound: from the fit where it is sure, else from what was counted."""
-        family = outcome.family
+        family = self._law(outcome)
         for parameter, law in (("rate", Family.BUCKET), ("rate_limit", Family.INVOCATION_RATE)):
             found = outcome.fits.get((law, parameter))
             if family is law and found is not None and found[2] - found[1] <= 0.04 * found[0]:
-                return (found[0] if abs(found[0] / rate - 1) < 0.1 else rate), None
+                return (found[0] if abs(found[0] / rate - 1) < 0.25 else rate), None
         if family is not Family.CONCURRENCY or not len(self.services_s):
             return rate, None
         fitted = outcome.fits.get((Family.CONCURRENCY, "concurrency"))
@@ -278,16 +305,23 @@ class _Search:
             cap = self.at_once  # a burst of calls longer than itself counts them exactly
         return highest_rate_under(round(cap), self.services_s), float(round(cap))
 
+    def _law(self, outcome: ProbeOutcome) -> Family | None:
+        """The law that bound; where the answers leave it open, a refill that grows with the wait is a bucket's."""
+        family = outcome.family
+        if family is None and self.is_cap:
+            return Family.CONCURRENCY
+        if family in (None, Family.CONCURRENCY) and self.at_once is not None and not self.is_cap:
+            return Family.INVOCATION_RATE if outcome.can_be_ten_times else Family.BUCKET
+        return family
+
     def _hold(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float | None, float]]:
         """Show that it holds: just below it, with the bucket empty; else go down by what was refused."""
-        pace = self.bounds.burst_pace_per_s
         for _ in range(4):
             tried = HELD * rate
             load = steady(tried, HOLD_S)
-            if self.at_once is not None and not self.is_cap:
-                before = steady(OVER * rate, self.emptying_s, FIRST) if self.emptying_s else ()
+            if not self.is_cap:
                 pause = Phase("settle", 2 / tried, Pause())
-                load = drained(ceil(self.at_once * DRAIN) + 2, pace, 0.0, (*before, pause, *load))
+                load = self._emptied((pause, *load))
             outcome = yield from self._ask(load, f"does {tried:,.1f}/s hold for {HOLD_S:.0f} s")
             part = outcome.part()
             if part.throttled <= max(0, round(0.001 * part.sent)):
@@ -300,7 +334,9 @@ class _Search:
         if burst_size is not None and cap is None:
             # what came back while the burst was being sent is not part of it
             burst_size = max(1.0, burst_size - rate * width_of(self.burst_size, self.bounds.burst_pace_per_s))
-        return Found(rate, burst_size, outcome.family, outcome.layer, cap, held, self.sent, self.probes, outcome.text)
+        return Found(
+            rate, burst_size, self._law(outcome), outcome.layer, cap, held, self.sent, self.probes, outcome.text
+        )
 
     def _nothing(self, rate: float) -> Found:
         text = f"nothing throttled up to {rate:,.0f} requests/s, the highest rate that the ceilings allow"
@@ -326,11 +362,3 @@ def highest_rate_under(cap: int, services_s: Floats) -> float:
         else:
             high = middle
     return low or high
-
-
-def _late_rate(outcome: ProbeOutcome, part: Part, lasts_s: float) -> float:
-    """What was let in per second once it bound: the fit knows it without the tokens that were there at first."""
-    for key in ((Family.BUCKET, "rate"), (Family.INVOCATION_RATE, "rate_limit")):
-        if key in outcome.fits and outcome.family is key[0]:
-            return outcome.fits[key][0]
-    return part.accepted / lasts_s

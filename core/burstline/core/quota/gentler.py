@@ -34,9 +34,9 @@ def gentler(
     load = scaled(plan.load, demand.scale)
     holds = _holds(plan, account, demand, load)
     least = least_slowness(holds)
-    found, text = (
-        None,
-        ("No slower ramp of this plan passes: it needs fewer requests, shorter ones, or another account.",),
+    found: tuple[Phase, ...] | None = None
+    text: tuple[str, ...] = (
+        "No slower ramp of this plan passes: it needs fewer requests, shorter ones, or another account.",
     )
     verified, chosen = False, None
     if least is not None:

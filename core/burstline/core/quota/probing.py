@@ -19,6 +19,10 @@ UNLIMITED_SHARE = 0.01
 """A probe is limited by the generator if more than this of what was due was not sent."""
 
 
+LATE_S = 0.05
+"""A generator-limited probe whose requests left no later than this still counts: numbers accepted in a second or more
+move by little, where single instants, which a report rests on, would be wrong."""
+
 FEWEST, ERRORS = 2, 0.02
 """Answers that may be throttles count from this number and share of a phase on, where they could not be settled."""
 
@@ -73,9 +77,11 @@ class ProbeOutcome:
         family: law of what throttled, as settled; None without throttles, `UNKNOWN` where it cannot be told.
         layer: whose limit it was, if that could be told.
         fits: (family, parameter) -> value, low and high.
-        services_s: service times of accepted requests, ascending equally likely values; empty if unknown.
+        latencies_s: latencies from actual send of what succeeded, ascending equally likely values.
+        floor_s: what of them is network and front: the median latency of what was throttled; None without any.
         text: the report's summary.
         can_be_cap: whether what throttled may be a cap on calls in flight, by its answers.
+        can_be_ten_times: whether it may be the 10x rule, and no bucket, by its answers.
     """
 
     parts: Mapping[str, Part]
@@ -83,9 +89,11 @@ class ProbeOutcome:
     family: Family | None = None
     layer: Layer | None = None
     fits: Mapping[tuple[Family, str], tuple[float, float, float]] = field(default_factory=dict)
-    services_s: Floats = field(default_factory=lambda: np.empty(0))
+    latencies_s: Floats = field(default_factory=lambda: np.empty(0))
+    floor_s: float | None = None
     text: str = ""
     can_be_cap: bool = True
+    can_be_ten_times: bool = False
 
     def part(self, name: str = MAIN) -> Part:
         """Return one phase's requests."""
@@ -108,17 +116,23 @@ def outcome_of_report(report: Mapping[str, Any]) -> ProbeOutcome:
     bindings = sorted(report["bindings"], key=lambda one: -one["throttled_count"])
     most = bindings[0] if bindings else None
     ledger = report["ledger"]
+    families = {family for name in ledger["signatures"] for family in meaning(name).families}
     unsent = ledger["dropped"] + ledger["unsent"] + ledger["lost"]
-    limited = report["verdict"] in ("generator_limited", "incomplete", "could_not_run")
+    late_s = report["lateness"]["p99_s"] or report["lateness"]["max_s"] or 0.0
+    limited = report["verdict"] in ("incomplete", "could_not_run") or (
+        "generator_limited" in report["verdicts"] and late_s > LATE_S
+    )
     return ProbeOutcome(
         parts,
         limited or unsent > UNLIMITED_SHARE * max(1, ledger["due"]),
         Family(most["family"]) if most else None,
         Layer(most["layer"]) if most and most["layer"] else None,
         {(Family(one["family"]), one["parameter"]): (one["value"], one["low"], one["high"]) for one in report["fits"]},
-        _services(report),
+        _latencies(report),
+        _floor(report),
         str(report["summary"]),
-        any(Family.CONCURRENCY in meaning(name).families for name in ledger["signatures"]),
+        Family.CONCURRENCY in families,
+        Family.INVOCATION_RATE in families and Family.BUCKET not in families,
     )
 
 
@@ -128,7 +142,7 @@ def _throttled(ledger: Mapping[str, Any]) -> int:
     A probe is short: what only looks like a throttle cannot always be settled from it alone.
     """
     settled = int(ledger["outcomes"]["throttled"])
-    seen = sum(count for name, count in ledger["signatures"].items() if meaning(name).rejects)
+    seen: int = sum(count for name, count in ledger["signatures"].items() if meaning(name).rejects)
     if settled or seen < FEWEST or seen < ERRORS * ledger["sent"]:
         return settled
     return seen
@@ -157,17 +171,27 @@ def steady(rate_per_s: float, duration_s: float, name: str = MAIN) -> tuple[Phas
     return (Phase(name, duration_s, Constant(rate_per_s)),)
 
 
-def _services(report: Mapping[str, Any]) -> Floats:
-    """Service times: latencies from actual send of what succeeded, less the median of what was throttled."""
-    rows = {(row["outcome"], row["basis"]): row for row in report["distributions"]}
-    good = rows.get(("ok", "sent"))
-    refused = rows.get(("throttled", "sent")) or rows.get(("failed", "sent"))
-    if good is None or not good["count"]:
+def _latencies(report: Mapping[str, Any]) -> Floats:
+    good = _row(report, "ok")
+    if good is None:
         return np.empty(0)
-    floor_s = _median(refused) if refused is not None and refused["count"] >= 10 else 0.0
-    values = np.repeat(np.array(good["below_s"]), np.array(good["counts"], np.int64)) * 0.995
-    times: Floats = np.maximum(values - floor_s, 1e-4)
-    return times
+    # the middle of a bucket of 1 %
+    found: Floats = np.repeat(np.array(good["below_s"]), np.array(good["counts"], np.int64)) * 0.995
+    return found
+
+
+def _floor(report: Mapping[str, Any]) -> float | None:
+    # what could not be settled from so short a run counts as failed there
+    refused = _row(report, "throttled") or _row(report, "failed")
+    return _median(refused) if refused is not None and refused["count"] >= 5 else None
+
+
+def _row(report: Mapping[str, Any], outcome: str) -> Mapping[str, Any] | None:
+    for row in report["distributions"]:
+        if row["outcome"] == outcome and row["basis"] == "sent" and row["count"]:
+            found: Mapping[str, Any] = row
+            return found
+    return None
 
 
 def _median(row: Mapping[str, Any]) -> float:
