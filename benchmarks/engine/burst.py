@@ -15,7 +15,9 @@ SIZE, WIDTH_S, BURST_COUNT = 800, 0.05, 5
 def _burst(worker: Worker, to: Target, evenness: list[float]) -> float:
     """Return the median time that a burst took to reach the target, seconds."""
     to.behave()
-    sent = worker.send(plan(to.url, Phase("bursts", float(BURST_COUNT), Bursts(SIZE, 1.0, WIDTH_S))), latency_s=0.05)
+    sent = worker.send(
+        plan(to.url, Phase("bursts", float(BURST_COUNT), Bursts(SIZE, 1.0, WIDTH_S)), warm_count=0), latency_s=0.05
+    )
     arrivals = to.seen().arrivals_s
     if sent.dropped:
         print(f"      dropped {sent.dropped}")

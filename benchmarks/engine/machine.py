@@ -6,6 +6,7 @@ import platform
 import resource
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,16 +62,20 @@ def run_pinned(
     """
     environment = {**os.environ, "GOMAXPROCS": "1", "UV_THREADPOOL_SIZE": "1", "PYTHONWARNINGS": "ignore"}
     started_s = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        cwd=cwd,
-        preexec_fn=lambda: settle(core, realtime),
-    )
-    assert process.stdout is not None
+    with open(os.devnull) as nothing:
+        process = subprocess.Popen(
+            command,
+            stdin=nothing,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            cwd=cwd,
+            preexec_fn=lambda: settle(core, realtime),
+        )
+    peak, ended = [0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak, ended))
+    watcher.start()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         output, _ = process.communicate(timeout=timeout_s)
@@ -78,15 +83,32 @@ def run_pinned(
         process.kill()
         output, _ = process.communicate()
     wall_s = time.monotonic() - started_s
+    ended.set()
+    watcher.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Usage(cpu_s, after.ru_maxrss * 1024, wall_s, output, process.returncode)
+    return Usage(cpu_s, peak[0], wall_s, output, process.returncode)
+
+
+def _watch(pid: int, peak: list[int], ended: threading.Event) -> None:
+    """Look at a process's memory until it ends: what `getrusage` says of children is their parent's, before exec."""
+    while not ended.wait(0.1):
+        peak[0] = max(peak[0], peak_memory_bytes(str(pid)))
+
+
+def peak_memory_bytes(pid: str = "self") -> int:
+    """Return the most that a process had resident so far, bytes; 0 where that cannot be read."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def usage() -> Usage:
     """Return what this process used so far."""
     mine = resource.getrusage(resource.RUSAGE_SELF)
-    return Usage(mine.ru_utime + mine.ru_stime, mine.ru_maxrss * 1024)
+    return Usage(mine.ru_utime + mine.ru_stime, peak_memory_bytes())
 
 
 def description() -> str:

@@ -11,15 +11,18 @@ from benchmarks.engine.target import Behaviour, Target, target
 from benchmarks.engine.worker import Worker, plan
 
 MEBIBYTE = 1 << 20
+RATE = 1500.0
 PEERS = ("hey", "wrk", "autocannon", "locust")
 
 
 def _ours(to: Target, options: Options, count: int) -> float:
     """Open requests at a rate at which `count` are in flight after the delay, in a fresh process."""
-    delay_s = count / 2000
+    delay_s = count / RATE
     to.behave(Behaviour(delay_s=delay_s))
     worker = Worker(options.realtime)
-    sent = worker.send(plan(to.url, Phase("all", delay_s + 2.0, Constant(2000.0)), timeout_s=60.0), latency_s=delay_s)
+    sent = worker.send(
+        plan(to.url, Phase("all", delay_s + 2.0, Constant(RATE)), timeout_s=60.0, warm_count=0), latency_s=delay_s
+    )
     worker.close()
     if to.seen().peak_connections < 0.9 * count:
         raise RuntimeError(f"only {to.seen().peak_connections} were in flight; {sent.ledger.signatures}")
@@ -27,11 +30,11 @@ def _ours(to: Target, options: Options, count: int) -> float:
 
 
 def _theirs(name: str, to: Target, options: Options, count: int) -> float:
-    to.behave(Behaviour(delay_s=count / 2000))
+    to.behave(Behaviour(delay_s=count / RATE))
     before = peers.CONNECTION_COUNT
     peers.CONNECTION_COUNT = count
     try:
-        used = peers.attack(options, name, to.url, 0.0, count / 2000 + 3.0)
+        used = peers.attack(options, name, to.url, 0.0, count / RATE + 2.0)
     finally:
         peers.CONNECTION_COUNT = before
     if to.seen().peak_connections < 0.9 * count:

@@ -80,7 +80,7 @@ def closed_peer(name: str, to: Target, options: Options) -> float:
 
 
 def _measure(options: Options, tls: bool) -> Row:
-    start = 500.0 if options.quick else 8000.0
+    start = 500.0 if options.quick else 5000.0
     with target(tls=tls, realtime=options.realtime) as to, ExitStack() as stack:
         environment = {"SSL_CERT_FILE": to.certificate} if tls else {}
         worker = Worker(options.realtime, environment=environment)

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from burstline.core.load.ledger import Ledger
-from burstline.core.load.plan import Auth, Ceilings, Phase, Plan, Request, Target
+from burstline.core.load.plan import Auth, Ceilings, Connections, Phase, Plan, Request, Target
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import Window
 
@@ -62,8 +62,11 @@ class Sent:
         return sum(self.ledger.dropped.values())
 
 
-def plan(url: str, *load: Phase, auth: Auth | None = None, **request: Any) -> Plan:
-    """Return a plan of one GET with a ceiling above its rate, so that the ceiling is at work."""
+def plan(url: str, *load: Phase, auth: Auth | None = None, warm_count: int = 64, **request: Any) -> Plan:
+    """Return a plan of one GET, with a ceiling above its rate so that the ceiling is at work.
+
+    As the peers do, it has 64 connections open before the start.
+    """
     return Plan(
         "benchmark",
         Target(url),
@@ -71,6 +74,7 @@ def plan(url: str, *load: Phase, auth: Auth | None = None, **request: Any) -> Pl
         load,
         auth=auth or Auth(),
         ceilings=Ceilings(rate_per_s=1e6, in_flight=100_000),
+        connections=Connections(warm_count=warm_count),
     )
 
 

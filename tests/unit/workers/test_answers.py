@@ -76,9 +76,6 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         pass
 
-    def get_write_buffer_size(self) -> int:
-        return 0
-
     def is_closing(self) -> bool:
         return self.closing
 

@@ -175,30 +175,3 @@ def test_tolerances(width_s: float, at_s: float, expected_s: float) -> None:
     load = (phase(Constant(1), 10.0), phase(Bursts(100, 1.0, width_s, 5.0), 3.0, "b"))
     found = tolerances(load, (0.0, 10.0, 13.0), np.array([1]), np.array([10.0 + at_s]), 0.02)
     assert found.tolist() == [expected_s]
-
-
-def test_it_says_from_when_a_wake_up_has_something_to_do(stage: Any) -> None:
-    trial = Trial(stage, constant(100, 1.0))
-    trial.play(until_s=0.005)
-    assert trial.pacer.next_due_s == pytest.approx(0.01)
-    stage.clock.at_s = 0.0101  # an answer is handled now, before the timer
-    trial.pacer.wake()
-    assert [number for number, _, _ in trial.fired] == [0, 1]
-    assert trial.pacer.next_due_s == pytest.approx(0.02)
-    trial.play()
-    assert len(trial.fired) == 100
-    assert trial.pacer.next_due_s == float("inf")
-
-
-def test_no_batch_is_fired_from_within_another(stage: Any) -> None:
-    trial = Trial(stage, constant(1000, 0.1))
-    seen: list[float] = []
-    before = trial._fire
-
-    def fire(number: int, phase: int, request: int, row: int, due_s: float) -> None:
-        seen.append(trial.pacer.next_due_s)
-        before(number, phase, request, row, due_s)
-
-    trial.pacer._fire = fire
-    trial.play()
-    assert set(seen) == {float("inf")}

@@ -4,7 +4,6 @@ After a pause of the process (a stolen core, a long garbage collection) requests
 would be a burst that the plan never asked for, so what is more than `max_late` past due is dropped, reason `late`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -137,10 +136,6 @@ class Pacer:
         fire: called at or after each due time, within tolerance.
         late: called for each arrival past its tolerance.
         ended: called once, when nothing more will be fired.
-
-    Attributes:
-        done: whether nothing more will be fired.
-        next_due_s: run time from which `wake` has something to do, seconds; infinity while it is at it, or at the end.
     """
 
     def __init__(
@@ -158,7 +153,6 @@ class Pacer:
         self._chunk: Arrivals | None = None
         self._at = 0
         self.done = False
-        self.next_due_s = math.inf
 
     def begin(self, timer: Timer) -> None:
         """Start; `timer` must call `wake`."""
@@ -172,12 +166,10 @@ class Pacer:
         if not self._may_send():
             self._end()
             return
-        self.next_due_s = math.inf  # no second batch from within this one
         next_due_s = self._batch()
         if next_due_s is None:
             self._end()
             return
-        self.next_due_s = next_due_s
         now_s = self._clock.now()
         wait_until_s = now_s if next_due_s <= now_s else max(next_due_s, now_s + QUANTUM_S)
         self._timer.arm(self._clock.instant_of(wait_until_s))

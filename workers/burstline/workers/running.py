@@ -234,8 +234,6 @@ class Segment:
             else:
                 name = classify(self._front, status, headers, body, expected)
         self._done(flight, name, done_s)
-        if done_s >= self._pacer.next_due_s:  # the loop hands over all answers it has before it looks at timers
-            self._pacer.wake()
 
     def _failed(self, flight: Flight, name: str) -> None:
         self._done(flight, name, self.clock.now())
