@@ -118,7 +118,10 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
                 while not work.empty():
                     items.append(work.get_nowait())
                 windows = [item for item in items if isinstance(item, wire.WindowReport)]
-                await asyncio.gather(*(self._window(worker, link, window) for window in windows))
+                if len(windows) == 1:  # the rule, and a task each would cost as much as the window itself
+                    await self._window(worker, link, windows[0])
+                else:
+                    await asyncio.gather(*(self._window(worker, link, window) for window in windows))
                 for item in items:
                     if isinstance(item, wire.SegmentEnd):
                         await self._runs.ended(key_from_proto(item.key), item.window_count, item.reason)
