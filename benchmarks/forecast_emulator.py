@@ -5,8 +5,8 @@
 Two tables. First: seeded cases through the emulator's own front desk in virtual time; round trips of 0, 10 or 40 ms
 with 10 % of jitter, which the forecast is not told. Then a few cases of 10 s through an emulator's process over
 loopback HTTP; those in which the sender or the emulator was late are left out, and said. Per kind: cases inside the
-intervals (total and first throttle together), the error of the total and of the first throttle. Without --seed the
-cases are fresh.
+intervals (total and first throttle together), the median width of the total's interval against its middle, the error
+of the total and of the first throttle. Without --seed the cases are fresh.
 """
 
 import argparse
@@ -49,6 +49,7 @@ class Row:
     fluid_inside: int = 0
     layers: int = 0
     layers_inside: int = 0
+    widths: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     first_errors_s: list[float] = field(default_factory=list)
 
@@ -63,6 +64,8 @@ class Row:
         for layer in {*expected, *met.by_layer}:
             self.layers += 1
             self.layers_inside += layer in expected and expected[layer].holds(met.by_layer.get(layer, 0))
+        if found.throttled_count.mid:
+            self.widths.append((found.throttled_count.high - found.throttled_count.low) / found.throttled_count.mid)
         if truth.throttled_count and _known(asked):
             self.errors.append(abs(found.throttled_count.mid / truth.throttled_count - 1))
             if found.first_throttle_s.mid < NEVER:
@@ -97,7 +100,11 @@ def compare_processes(count: int, base: int, verbose: bool) -> None:
         met = run_emulated(asked, base + number)
         if isinstance(met, Late):
             left_out += 1
-            print(f"left out, {kind} {asked.seed}: {met}", flush=True)
+            print(
+                f"left out: {met.sender_late_count} of {met.sent_count} requests left over 20 ms late, the worst by "
+                f"{met.sender_worst_s * 1000:.0f} ms; the emulator's p99 was {met.emulator_p99_s * 1000:.0f} ms:"
+            )
+            _judge(Row(), asked, number, met.met, verbose=True)
         else:
             met_count += 1
             _judge(rows[kind], asked, number, met, verbose)
@@ -120,12 +127,12 @@ def _judge(row: Row, asked: Case, number: int, met: Emulated, verbose: bool) -> 
 
 
 def _print(rows: dict[str, Row]) -> None:
-    print(f"{'kind':12} cases throttled  inside  (fluid)   layers inside   total, median / worst   first, worst")
+    print(f"{'kind':12} cases throttled  inside  (fluid)   layers inside  width   total, median / worst   first, worst")
     for kind, row in rows.items():
         if row.cases:
             print(
                 f"{kind:12} {row.cases:5} {row.throttled:9} {row.inside:7} {row.fluid_inside:8} "
-                f"{row.layers_inside:9} of {row.layers:3}   {_errors(row.errors)}   "
+                f"{row.layers_inside:9} of {row.layers:3} {_width(row.widths)}   {_errors(row.errors)}   "
                 f"{max(row.first_errors_s, default=0.0):9.3f} s"
                 f"{f'   ({len(row.errors)} known; goal 3 %, 0.5 s)' if kind in SHARP else ''}"
             )
@@ -143,6 +150,10 @@ def _layers(counted: Mapping[Layer, int]) -> str:
 
 def _known(asked: Case) -> bool:
     return asked.asked.fixed or asked.asked.loads[0].phases[0].arrivals is Arrivals.EVEN
+
+
+def _width(values: list[float]) -> str:
+    return f"{median(values):6.1%}" if values else f"{'-':>6}"
 
 
 def _errors(values: list[float]) -> str:

@@ -43,12 +43,14 @@ class Late:
         sender_late_count: requests that left more than `LATE_S` after they were due, of `sent_count`.
         sender_worst_s: the latest, seconds.
         emulator_p99_s: the emulator's own lateness, the larger of its answers' and its loop's, seconds.
+        met: what was counted nevertheless, of a load that was not the plan's.
     """
 
     sent_count: int
     sender_late_count: int
     sender_worst_s: float
     emulator_p99_s: float
+    met: Emulated
 
 
 class _Wire(asyncio.Protocol):
@@ -127,11 +129,12 @@ async def _send(
         late_s.append(monotonic() - start_s - at_s)
     await asyncio.sleep(5.0)
     numbers = _page(f"{base}/stats")
+    met = emulated(numbers, _page(f"{base}/log"), settings.round_trip_s, start_s - started_s)
     late_count = sum(late > LATE_S for late in late_s)
     emulator_p99_s = max(numbers[name]["p99_s"] or 0.0 for name in ("lateness", "loop_lag"))
     if late_count > LATE_SHARE * len(late_s) or emulator_p99_s > LATE_P99_S:
-        return Late(len(late_s), late_count, max(late_s), emulator_p99_s)
-    return emulated(numbers, _page(f"{base}/log"), settings.round_trip_s, start_s - started_s)
+        return Late(len(late_s), late_count, max(late_s), emulator_p99_s, met)
+    return met
 
 
 def _started_s(base: str) -> float:
