@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
+.PHONY: benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +37,10 @@ benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: cover
 
 benchmark-forecast-emulator: $(READY)   ## forecast against what the emulator counts, fresh seeds; virtual time and HTTP (8 min)
 	@$(BIN)/python benchmarks/forecast_emulator.py
+
+benchmark: $(READY)   ## the engine beside other load tools; writes docs/performance.md (PEERS="--realtime --k6 PATH ...")
+	@$(BIN)/python -m benchmarks.engine.install
+	@$(BIN)/python -m benchmarks.engine --write $(PEERS)
 
 benchmark-fit: $(READY)   ## the fit on fresh hidden accounts: truth, estimate, interval
 	@$(BIN)/python benchmarks/fit.py --count 150 --extra 25

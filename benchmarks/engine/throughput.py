@@ -32,12 +32,12 @@ def ladder(holds: Callable[[float], bool], start: float, highest: float = 150_00
     return best
 
 
-def ours(worker: Worker, to: Target, options: Options, start: float, **request: object) -> float:
+def ours(worker: Worker, to: Target, options: Options, start: float) -> float:
     """Return burstline's highest rate."""
 
     def holds(rate: float) -> bool:
         to.behave()
-        sent = worker.send(plan(to.url, Phase("all", options.seconds, Constant(rate)), **request))
+        sent = worker.send(plan(to.url, Phase("all", options.seconds, Constant(rate))))
         return sent.dropped == 0 and sent.lateness_p99_s < LATE_S and sent.ledger.signatures == {"plain.ok": sent.count}
 
     return ladder(holds, start)
@@ -61,10 +61,9 @@ def paced_peer(name: str, to: Target, options: Options, start: float) -> float:
         to.behave()
         attack(options, name, to.url, rate, options.seconds + SETTLE_S)
         seen = to.seen()
-        settled = np.count_nonzero(seen.arrivals_s >= seen.arrivals_s[0] + SETTLE_S)
-        return (
-            settled >= 0.99 * rate * (round(options.seconds + SETTLE_S) - SETTLE_S) and late_p99_s(seen, rate) < LATE_S
-        )
+        settled = int(np.count_nonzero(seen.arrivals_s >= seen.arrivals_s[0] + SETTLE_S))
+        wanted = 0.99 * rate * (round(options.seconds + SETTLE_S) - SETTLE_S)
+        return settled >= wanted and late_p99_s(seen, rate) < LATE_S
 
     return ladder(holds, start)
 
