@@ -2,7 +2,7 @@
 
 - plan.schema.json: the JSON Schema of plans, for editors.
 - plan-reference.md: every field of a plan and an account, with the comments of the .proto file.
-- metrics.md: between its marks, every metric that server and workers have.
+- metrics.md, errors.md: between their marks, every metric, every reason of an error, every signature.
 """
 
 import json
@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2 as pb
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "protos"
+SERVER = HERE.parent / "server" / "burstline" / "server"
 ROOTS = ("Plan", "Account")
 HEAD = """\
 # Every field of a plan
@@ -141,16 +142,54 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
+def reasons_table() -> str:
+    """Return the reasons that the services' errors carry, with their gRPC codes."""
+    from burstline.server import errors
+
+    lines = ["| reason | status | when |", "| --- | --- | --- |"]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServerError)]
+    sources = "".join(path.read_text(encoding="utf-8") for path in SERVER.rglob("*.py"))
+    for kind in kinds[1:]:
+        own = set(re.findall(rf'{kind.__name__}\((?:(?!Error\(|raise ).)*?reason="([A-Z_]+)"', sources, re.DOTALL))
+        about = (kind.__doc__ or "").strip().splitlines()[0]
+        reasons = sorted(
+            {kind.reason, *own} - {"INTERNAL", "CANNOT_START"}
+        )  # the first is any other, the second never gets onto the wire
+        lines += [f"| `{reason}` | {kind.code.name} | {about} |" for reason in reasons]
+    return "\n".join(lines)
+
+
+def signatures_table() -> str:
+    """Return every signature with its provisional outcome and the layers it may come from."""
+    from burstline.core.load.plan import Front
+    from burstline.core.load.samples import TRANSPORT_SIGNATURES
+    from burstline.core.quota.classify import meaning, signatures
+
+    lines = ["| signature | outcome | may come from |", "| --- | --- | --- |"]
+    for name in dict.fromkeys([*(one for front in Front for one in signatures(front)), *TRANSPORT_SIGNATURES]):
+        known = meaning(name)
+        layers = ", ".join(layer.value.replace("_", " ") for layer in known.layers) if known.rejects else ""
+        lines.append(f"| `{name}` | {known.outcome.value.replace('_', ' ')} | {layers} |")
+    return "\n".join(lines)
+
+
+def _filled(name: str, tables: dict[str, str]) -> str:
+    """Return a page with what stands between its marks made anew."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    for mark, table in tables.items():
+        head = f"<!-- made by docs/generate.py{mark} -->"
+        before, _, rest = text.partition(head)
+        text = f"{before}{head}\n{table}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+    return text
+
+
 def files() -> dict[Path, str]:
     """Return the content of every file that is made here."""
-    metrics = HERE / "metrics.md"
-    table = f"<!-- made by docs/generate.py -->\n{metrics_table()}\n<!-- end -->"
     return {
         HERE / "plan.schema.json": json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
         HERE / "plan-reference.md": Reference(file_descriptor()).text(),
-        metrics: re.sub(
-            r"<!-- made by .*?<!-- end -->", lambda _: table, metrics.read_text(encoding="utf-8"), flags=re.DOTALL
-        ),
+        HERE / "metrics.md": _filled("metrics.md", {"": metrics_table()}),
+        HERE / "errors.md": _filled("errors.md", {": reasons": reasons_table(), ": signatures": signatures_table()}),
     }
 
 

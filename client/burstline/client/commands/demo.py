@@ -4,8 +4,13 @@ from pathlib import Path
 
 import click
 
+EPILOG = """\b
+Examples:
+  burstline demo
+  burstline demo --reports /tmp/reports"""
 
-@click.command("demo")
+
+@click.command("demo", epilog=EPILOG)
 @click.option(
     "--reports",
     type=click.Path(file_okay=False, path_type=Path),

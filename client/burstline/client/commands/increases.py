@@ -7,8 +7,15 @@ import click
 from burstline.client.aws import aws_options, aws_settings
 from burstline.client.options import access_options
 
+EPILOG = """\b
+Examples:
+  burstline increases
+  burstline increases --server 10.0.0.5:7460
 
-@click.command("increases", epilog="Without --server, the requests that this machine made without a server.")
+Without --server, the requests that this machine made without a server."""
+
+
+@click.command("increases", epilog=EPILOG)
 @aws_options
 @access_options(None)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most requests to list.")

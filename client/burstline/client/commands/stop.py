@@ -6,8 +6,15 @@ import click
 
 from burstline.client.options import DEFAULT_SERVER, access_options
 
+EPILOG = """\b
+Examples:
+  burstline stop last
+  burstline stop 3f2a --server 10.0.0.5:7460
 
-@click.command("stop", epilog="A run without a server is stopped with Ctrl-C where it runs.")
+A run without a server is stopped with Ctrl-C where it runs."""
+
+
+@click.command("stop", epilog=EPILOG)
 @click.argument("run")
 @access_options(DEFAULT_SERVER)
 def command(run: str, server: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:

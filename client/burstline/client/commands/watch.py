@@ -6,8 +6,15 @@ import click
 
 from burstline.client.options import DEFAULT_SERVER, access_options
 
+EPILOG = """\b
+Examples:
+  burstline watch
+  burstline watch 3f2a --server 10.0.0.5:7460
 
-@click.command("watch", epilog="Ctrl-C ends the watching, not the run: `burstline stop` does that.")
+Ctrl-C ends the watching, not the run: `burstline stop` does that."""
+
+
+@click.command("watch", epilog=EPILOG)
 @click.argument("run", default="last")
 @access_options(DEFAULT_SERVER)
 def command(run: str, server: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:

@@ -6,8 +6,13 @@ import click
 
 from burstline.client.options import DEFAULT_SERVER, access_options
 
+EPILOG = """\b
+Examples:
+  burstline workers
+  burstline workers --server 10.0.0.5:7460"""
 
-@click.command("workers")
+
+@click.command("workers", epilog=EPILOG)
 @access_options(DEFAULT_SERVER)
 def command(server: str, token: str, ca: Path | None, cert: Path | None, key: Path | None) -> int:
     """List the workers attached to a server."""
