@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from burstline.core.load.plan import Connections
 from burstline.workers.addresses import Gate
 from burstline.workers.dialing import Dialer
 from burstline.workers.flights import Flight
+from burstline.workers.resolving import GatedResolver
 from burstline.workers.sending import Sender
 
 NAMED = Gate(named=True)
@@ -121,6 +123,21 @@ async def test_many_at_once_open_as_many_connections_and_all_are_answered(target
     assert list(trial.outcomes.values()) == ["200"] * 80
     assert set(target.lines.values()) == {1}
     assert sorted(trial.wired) == list(range(80)), "all waited for their connections"
+
+
+async def test_connections_spread_over_all_addresses_of_a_name(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await target.stop()
+    await target.start(host="0.0.0.0")
+
+    async def resolve(_: GatedResolver, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+        common = {"hostname": host, "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
+        return [{**common, "host": address} for address in ("127.0.0.1", "127.0.0.2")]
+
+    monkeypatch.setattr(GatedResolver, "resolve", resolve)
+    trial = Trial(f"http://two.test:{target.port}", gate=NAMED)
+    assert await trial.sender.warm(20) == 20
+    assert Counter(link.peer for link in trial.sender._links) == {"127.0.0.1": 10, "127.0.0.2": 10}
+    await trial.sender.close()
 
 
 async def test_a_body_larger_than_the_sockets_buffer_arrives_whole_and_in_order(target: Any, trial: Trial) -> None:
