@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Phase, Plan
+from burstline.core.load.schedule import Schedule
 from burstline.core.quota.commands import CONCURRENCY_QUOTA, GATEWAY_RATE_QUOTA
 from burstline.core.quota.demand import scaled
 from burstline.core.quota.frontier import highest_rate
 from burstline.core.quota.proposals import Advice
 from burstline.core.quota.quotas import UNRESERVED_MINIMUM, Account, Bucket
 from burstline.core.quota.slowing import slowed
-from burstline.core.load.schedule import Schedule
 from burstline.server.weighing import weigh
 from loop_accounts import LoopCase, loop_case
 from virtual_runs import play_run
@@ -75,8 +75,13 @@ def close_loop(seed: int) -> Loop:
         sum(first.result.throttled_count.values()),
         tuple(one.quota for one in advice),
         gentle is not None,
-        tuple(one.quota for one in advice if not one.verified and (one.load is None or one.recommended is not None)
-              and (one.recommended is not None or gentle is None)),
+        tuple(
+            one.quota
+            for one in advice
+            if not one.verified
+            and (one.load is None or one.recommended is not None)
+            and (one.recommended is not None or gentle is None)
+        ),
         _throttled(case.plan, load, account, seed),
         _throttled(fresh_plan, load, account, seed + FRESH),
         tuple(short),
@@ -123,7 +128,11 @@ def apply(account: Account, advice: Advice, share_of_required: float | None = No
         return replace(account, stages=account.stages | {parts[2]: Bucket(value, burst or 0)})
     if parts[:2] == ["apigateway", "usage-plan"]:
         old = account.usage_plans[parts[2]]
-        new = replace(old, quota_limit=int(value)) if parts[-1] == "quota" else replace(old, bucket=Bucket(value, burst or 0))
+        new = (
+            replace(old, quota_limit=int(value))
+            if parts[-1] == "quota"
+            else replace(old, bucket=Bucket(value, burst or 0))
+        )
         return replace(account, usage_plans=account.usage_plans | {parts[2]: new})
     raise ValueError(f"nobody can follow {advice.quota}")
 

@@ -127,10 +127,12 @@ def with_fits(bindings: Sequence[Binding], result: FitResult) -> tuple[Binding, 
     kept: list[Binding] = []
     opened: dict[tuple[str, ...], list[Binding]] = {}
     for binding in bindings:
-        known = any(one.explains and one.declared for one in binding.candidates)
         bounds = [one for one in result.bounds if one.signature in binding.signatures]
+        # who declared a limit of the kind is told about that one
+        kinds = {layer for one in bounds for layer in LAYERS_OF.get(one.family, ()) if layer is not Layer.SCALING_RATE}
+        known = any(one.declared and (one.explains or one.layer in kinds) for one in binding.candidates)
         if known or all(one.family is Family.UNKNOWN for one in bounds):
-            kept.append(binding)
+            kept.append(binding if known or not bounds else _unknown(binding))
         else:
             opened.setdefault(binding.signatures, []).append(binding)
     for signatures, group in opened.items():
@@ -138,6 +140,15 @@ def with_fits(bindings: Sequence[Binding], result: FitResult) -> tuple[Binding, 
             fits = [f for f in result.fits if f.signature == bound.signature and f.family is bound.family]
             kept.append(_fitted(_nearest(group, bound), bound, [f for f in fits if _overlap_s(f, bound) > 0]))
     return tuple(sorted(kept, key=lambda binding: binding.from_s))
+
+
+def _unknown(binding: Binding) -> Binding:
+    """A binding whose law the fit cannot tell; what a known limit or the answer itself says stays."""
+    families = {family for name in binding.signatures for family in meaning(name).families}
+    settled = all(meaning(name).outcome is Outcome.THROTTLED for name in binding.signatures)
+    if len(families) < 2 or binding.layer or not settled or any(one.explains for one in binding.candidates):
+        return binding
+    return replace(binding, family=Family.UNKNOWN)
 
 
 def _fitted(binding: Binding, bound: Bound, fits: Sequence[Fit]) -> Binding:
@@ -150,12 +161,16 @@ def _fitted(binding: Binding, bound: Bound, fits: Sequence[Fit]) -> Binding:
         tuple(Candidate(one.layer, f"{text} {one.evidence}", one.explains, one.declared) for one in mine)
         or binding.candidates
     )
+    named = meaning(bound.signature).layers
+    if len(named) == 1 and not candidates:
+        candidates = (Candidate(named[0], f"{text} The answer itself names it.", True, False),)
     return replace(
         binding,
         from_s=round(bound.from_s, 2),
         to_s=round(bound.to_s, 2),
         family=bound.family,
         part=bound.part or "",
+        layer=named[0] if len(named) == 1 else binding.layer,
         candidates=candidates,
         limit=limit,
         throttled_count=bound.throttled_count,

@@ -1,6 +1,7 @@
 """Advice where no increase will help: how much gentler the plan must be, and the plan that is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from burstline.core.load.plan import Phase, Plan
 from burstline.core.quota.demand import Demand, scaled, with_load
@@ -12,7 +13,7 @@ from burstline.core.quota.quotas import SCALING_PERIOD_S, SCALING_STEP, Account,
 from burstline.core.quota.slowing import changes_text, least_slowness, slowed
 
 DRAWS = 12
-"""Draws of service times in each of which a plan must stay below the scaling rate."""
+"""Draws of arrivals and service times in each of which a plan must stay below the scaling rate."""
 
 ROOM = 1.2
 """Recommended over required: what the slowness adds, times this."""
@@ -61,10 +62,15 @@ def _holds(plan: Plan, account: Account, demand: Demand, load: tuple[Phase, ...]
     gateway = plan.target.front in GATEWAY_FRONTS
 
     def holds(slowness: float) -> bool:
-        gentle = with_load(demand, plan, slowed(load, slowness, bucket.rate_per_s))
-        if gateway and burst_needed(gentle.times_s, bucket.rate_per_s) > bucket.burst:
-            return False
-        return not any(outgrows_scaling(account, gentle, seed) for seed in range(DRAWS))
+        slower = slowed(load, slowness, bucket.rate_per_s)
+        for draw in range(DRAWS):
+            # random arrivals of a later run are others than this one's
+            gentle = with_load(demand, replace(plan, seed=plan.seed + draw), slower)
+            if gateway and burst_needed(gentle.times_s, bucket.rate_per_s) > bucket.burst:
+                return False
+            if outgrows_scaling(account, gentle, draw):
+                return False
+        return True
 
     return holds
 

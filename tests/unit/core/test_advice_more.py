@@ -1,0 +1,85 @@
+"""Splits, slower plans, cold answers, others' peaks and provisioned concurrency: worked out by hand."""
+
+import numpy as np
+import pytest
+from burstline.core.load.plan import Bursts, Constant, Phase, Ramp
+from burstline.core.load.schedule import Schedule
+from burstline.core.quota.concurrency_advice import highest_of_poisson
+from burstline.core.quota.demand import cold_answers
+from burstline.core.quota.provisioning import net_usd_per_hour
+from burstline.core.quota.slowing import least_slowness, slowed
+from burstline.core.quota.splitting import POOL, best_split
+
+
+def test_the_best_split_leaves_every_function_the_same_headroom() -> None:
+    """1,000 for needs of 300, 150 and 300 of the pool: 400, 200 and 400, each a quarter to spare."""
+    split = best_split(1000, {"f": 300.0, "g": 150.0, POOL: 300.0})
+    assert split is not None
+    assert split.shares == {"f": 400, "g": 200, POOL: 400}
+    assert split.headroom == pytest.approx(0.25)
+
+
+def test_the_pool_never_gets_less_than_must_stay_unreserved() -> None:
+    split = best_split(500, {"f": 300.0, POOL: 10.0})
+    assert split is not None
+    assert split.shares == {"f": 400, POOL: 100}
+
+
+def test_needs_that_do_not_fit_have_no_split() -> None:
+    assert best_split(500, {"f": 300.0, "g": 150.0}) is None
+    assert best_split(50, {"f": 1.0}) is None
+
+
+def test_no_other_split_has_a_larger_smallest_headroom() -> None:
+    needs = {"f": 37.0, "g": 81.0}
+    split = best_split(300, needs)
+    assert split is not None
+    best = max(min(1 - 37 / f, 1 - 81 / (200 - f)) for f in range(40, 119))
+    assert split.headroom == pytest.approx(best, abs=1e-9)
+
+
+def test_a_slower_plan_serves_as_many_requests_in_its_bursts() -> None:
+    load = (Phase("train", 20.0, Bursts(100, 5.0, 0.1)),)
+    gentle = slowed(load, 100.0)
+    assert gentle[0].shape == Bursts(100, 10.0, 10.0)
+    assert Schedule(gentle, 0).count == Schedule(load, 0).count == 400
+
+
+def test_a_jump_becomes_a_ramp_and_a_ramp_a_longer_one() -> None:
+    load = (Phase("low", 5.0, Constant(10.0)), Phase("high", 5.0, Constant(100.0)), Phase("up", 4.0, Ramp(100, 200)))
+    gentle = slowed(load, 3.0)
+    assert [(phase.name, phase.duration_s) for phase in gentle] == [
+        ("low ramp", 2.0), ("low", 5.0), ("high ramp", 2.0), ("high", 5.0), ("up", 12.0),
+    ]  # fmt: skip
+    assert gentle[2].shape == Ramp(10.0, 100.0)
+
+
+def test_the_least_slowness_is_found_to_a_hundredth() -> None:
+    assert least_slowness(lambda slowness: slowness >= 7.3) == pytest.approx(7.3, rel=0.01)
+    assert least_slowness(lambda _: False) is None
+
+
+def test_cold_answers_are_found_where_warm_ones_lie_plus_the_init() -> None:
+    """900 answers of 0.1 s and 100 of 0.5 s, 100 environments of 0.4 s of init: all of the slow ones were cold."""
+    values, counts = np.array([0.1, 0.5]), np.array([900.0, 100.0])
+    cold = cold_answers(values, counts, 0.4, 100.0)
+    assert cold == pytest.approx([0.0, 100.0], abs=1.0)
+
+
+def test_slow_answers_that_no_start_explains_stay_warm() -> None:
+    values, counts = np.array([0.1, 0.5]), np.array([900.0, 100.0])
+    assert cold_answers(values, counts, 0.4, 10.0)[1] == pytest.approx(10, abs=1)
+    assert not cold_answers(values, counts, 0.0, 100.0).any()
+
+
+def test_others_highest_value_grows_with_how_long_is_looked() -> None:
+    """One value of a Poisson of mean 100 stays below 124 in 99 of 100 cases; the highest of 1,000 is higher."""
+    assert highest_of_poisson(100, 1) == pytest.approx(124, abs=1)
+    random = np.random.default_rng(1)
+    seen = np.quantile(random.poisson(100, (2000, 1000)).max(axis=1), 0.99)
+    assert highest_of_poisson(100, 1000) == pytest.approx(seen, abs=3)
+
+
+def test_provisioned_concurrency_breaks_even_at_60_percent_use() -> None:
+    assert net_usd_per_hour(100, 60.0, 1024) == pytest.approx(0.0, abs=1e-3)
+    assert net_usd_per_hour(100, 90.0, 1024) < 0 < net_usd_per_hour(100, 30.0, 1024)
