@@ -16,6 +16,8 @@ from faults.processes import Child, end_all, free_port, until
 BURSTLINE = (sys.executable, "-m", "burstline.client")
 SCRAPE_EVERY_S = 0.5
 NAME = "scraped"
+TRY_FOR_S = 45.0
+"""No further try is begun after this."""
 
 ACCOUNT = """\
 region: eu-west-1
@@ -155,12 +157,13 @@ class Stage:
         end_all(self._children)
 
     def watch(self) -> Watched:
-        """Run the plan, again while this machine is too busy to keep its pace, at most three times."""
-        until(self.prometheus.ready, 30.0, "Prometheus scrapes the server and both workers")
-        until(lambda: self.prometheus.value("max(burstline_workers)") == 2, 20.0, "both workers are attached")
+        """Run the plan, again while this machine is too busy to keep its pace, at most three times or a minute."""
+        until(self.prometheus.ready, 60.0, "Prometheus scrapes the server and both workers")
+        until(lambda: self.prometheus.value("max(burstline_workers)") == 2, 60.0, "both workers are attached")
+        end_s = time.monotonic() + TRY_FOR_S
         watched = self._watch_once()
         for _ in range(2):
-            if watched.report["verdict"] == "generator_limited":
+            if watched.report["verdict"] == "generator_limited" and time.monotonic() < end_s:
                 watched = self._watch_once()
         return watched
 

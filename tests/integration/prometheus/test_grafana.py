@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from watched import NAME, Watched
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the run that all of them look at
+
 DEPLOY = Path(__file__).parents[3] / "deploy"
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "dashboards" / "burstline.json").read_text())
 QUERIES = [

@@ -7,6 +7,8 @@ from urllib.request import urlopen
 import pytest
 from watched import NAME, Watched
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the run that all of them look at
+
 STAGE_RATE, STAGE_BURST = "apigateway:stage:prod:rate", "apigateway:stage:prod:burst"
 
 
