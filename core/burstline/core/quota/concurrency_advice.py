@@ -42,16 +42,22 @@ class Need:
 
     @property
     def required(self) -> int:
-        """Environments."""
+        """Environments at the peak of a usual run: with fewer, some calls are throttled in most runs."""
+        return ceil(max(self.peak.mean, self.invocations) - 1e-9)
+
+    @property
+    def safe(self) -> int:
+        """Environments that 99 of 100 runs do not exceed: what recommendations start from."""
         return ceil(max(self.peak.p99, self.invocations))
 
     def text(self) -> str:
         """Where it comes from, for a reader."""
-        most = "99th percentile" if self.peak.p99 >= self.invocations else "10x rule; 99th percentile of the peak"
+        rule = "" if self.peak.p99 >= self.invocations else "10x rule; "
         part = "" if self.peak.whole else " around the busiest stretch"
         return (
-            f"{most}: {self.peak.p99:,.0f} calls in flight at the peak of {self.peak.replays} replays{part}; Little's "
-            f"law gives a mean of {self.peak.little:,.0f}; the 10x rule needs {self.invocations:,.0f}. From {self.how}."
+            f"{rule}{self.peak.mean:,.0f} calls in flight at the peak (mean of {self.peak.replays} replays{part}; 99th "
+            f"percentile {self.peak.p99:,.0f}); Little's law gives a mean of {self.peak.little:,.0f}; the 10x rule "
+            f"needs {self.invocations:,.0f}. From {self.how}."
         )
 
 
@@ -109,7 +115,7 @@ def pooled(services: list[ServiceTimes]) -> ServiceTimes:
 
 def _reserved(account: Account, demand: Demand, name: str, need: Need) -> Proposal:
     current = account.functions[name].reserved or 0
-    recommended = int(max(current, with_headroom(need.required)))
+    recommended = int(max(current, with_headroom(need.safe)))
     room = account.concurrency - UNRESERVED_MINIMUM - (account.reserved_total() - current)
     derivation = f"For {demand.what}: {need.text()} Recommended: {HEADROOM - 1:.0%} more, rounded up."
     if recommended > room:
@@ -140,7 +146,7 @@ def _account(account: Account, demand: Demand, need: Need | None, reserved: int)
     current = account.concurrency
     others, others_text = _other_traffic(account, float(demand.times_s[-1] - demand.times_s[0]))
     required = reserved + (max(UNRESERVED_MINIMUM if reserved else 0, need.required + others) if need else 0)
-    unreserved = with_headroom(need.required + others) if need else 0.0
+    unreserved = with_headroom(need.safe + others) if need else 0.0
     if reserved:
         unreserved = max(unreserved, UNRESERVED_MINIMUM)
     recommended = max(current, ceil((reserved + unreserved) / 10) * 10)

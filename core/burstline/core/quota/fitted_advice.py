@@ -93,9 +93,9 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
 def _concurrency(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) -> Advice | None:
     need = need_of_all(demand)
     now = limit.values["concurrency"]
-    if need is None or need.required <= now:
+    if need is None or need.safe <= now:
         return None
-    recommended = int(with_headroom(need.required))
+    recommended = int(with_headroom(need.safe))
     quota, command, owners = _owner(limit, plan, account, recommended)
     result = _played_capped(plan, demand, recommended)
     return Advice(

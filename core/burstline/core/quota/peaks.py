@@ -18,7 +18,11 @@ STEP_S = 0.001
 MOST_ARRIVALS = 150_000
 """Longer demands are replayed around their busiest stretches only."""
 
-COLD_ROUNDS = 3
+COLD_ROUNDS = 40
+"""Most rounds of finding out which calls are cold; an init much longer than a call needs tens of them."""
+
+SETTLED = 0.002
+"""Relative change of the peak from round to round at which they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,9 @@ def _run_levels(steps: NDArray[np.int64], services: ServiceTimes, random: np.ran
     for _ in range(COLD_ROUNDS):
         new = np.diff(np.maximum.accumulate(levels), prepend=0)
         cold = order_in_step < new[steps]
-        levels = _levels(arriving, steps + held + np.where(cold, init, 0), length)
+        before, levels = int(levels.max()), _levels(arriving, steps + held + np.where(cold, init, 0), length)
+        if abs(int(levels.max()) - before) <= SETTLED * before:
+            break
     return levels
 
 

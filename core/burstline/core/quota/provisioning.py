@@ -69,7 +69,7 @@ def _advice(plan: Plan, account: Account, demand: Demand, function: Function, in
     mine = demand.function == index
     times_s, services = demand.times_s[mine], demand.services[function.name]
     need = need_of(times_s, replace(services, init_s=0.0), REPLAYS)
-    recommended = max(function.provisioned, ceil(need.required * SPARE))
+    recommended = max(function.provisioned, ceil(need.safe * SPARE))
     trial = replace(function, provisioned=recommended)
     played = play(plan, replace(account, functions=account.functions | {function.name: trial}), demand)
     still_cold = int(np.count_nonzero(played.cold & mine))
