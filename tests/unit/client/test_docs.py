@@ -48,6 +48,11 @@ def written_commands() -> Iterator[tuple[str, str]]:
         yield from ((f"{name} --help", line) for line in re.findall(r"^\s*(burstline [^\n]+)", epilog, re.M))
 
 
+def above() -> click.Context:
+    """Return the context of `burstline` itself: commands remember which help options the first one had."""
+    return click.Context(cli, **cli.context_settings)
+
+
 def spoken(line: str) -> list[str]:
     """Return a line's arguments: without comments, redirections, pipes, and the brackets of an optional part."""
     words = shlex.split(re.sub(r"\$\{\{.*?\}\}", "x", line), comments=True)[1:]
@@ -70,7 +75,7 @@ def test_every_command_that_is_written_down_is_one(
     command = cli.get_command(click.Context(cli), words[0])
     assert command is not None, f"{where}: {line}"
     with contextlib.suppress(click.exceptions.Exit):  # --schema prints and ends
-        command.make_context(words[0], words[1:], parent=click.Context(cli))
+        command.make_context(words[0], words[1:], parent=above())
 
 
 def test_every_command_is_in_the_docs_and_its_help_has_an_example() -> None:
