@@ -330,17 +330,21 @@ class _Search:
         return None, rate
 
     def _found(self, outcome: ProbeOutcome, rate: float, cap: float | None, held: float | None) -> Found:
-        burst_size = self.at_once
+        burst_size, law = self.at_once, self._law(outcome)
         if burst_size is not None and cap is None:
             # what came back while the burst was being sent is not part of it
             burst_size = max(1.0, burst_size - rate * width_of(self.burst_size, self.bounds.burst_pace_per_s))
         return Found(
-            rate, burst_size, self._law(outcome), outcome.layer, cap, held, self.sent, self.probes, outcome.text
+            rate, burst_size, law, outcome.layer, cap, held, self.sent, self.probes, outcome.text or _words(law)
         )
 
     def _nothing(self, rate: float) -> Found:
         text = f"nothing throttled up to {rate:,.0f} requests/s, the highest rate that the ceilings allow"
         return Found(rate, self.at_once, None, None, None, rate, self.sent, self.probes, text)
+
+
+def _words(law: Family | None) -> str:
+    return f"a limit of the kind {(law or Family.UNKNOWN).value.replace('_', ' ')}, by what was let in"
 
 
 def highest_rate_under(cap: int, services_s: Floats) -> float:

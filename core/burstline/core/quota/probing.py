@@ -79,7 +79,7 @@ class ProbeOutcome:
         fits: (family, parameter) -> value, low and high.
         latencies_s: latencies from actual send of what succeeded, ascending equally likely values.
         floor_s: what of them is network and front: the median latency of what was throttled; None without any.
-        text: the report's summary.
+        text: the report's summary; "" where it says less than the counts do (see `LATE_S`).
         can_be_cap: whether what throttled may be a cap on calls in flight, by its answers.
         can_be_ten_times: whether it may be the 10x rule, and no bucket, by its answers.
     """
@@ -130,7 +130,7 @@ def outcome_of_report(report: Mapping[str, Any]) -> ProbeOutcome:
         {(Family(one["family"]), one["parameter"]): (one["value"], one["low"], one["high"]) for one in report["fits"]},
         _latencies(report),
         _floor(report),
-        str(report["summary"]),
+        "" if report["verdict"] == "generator_limited" and not limited else str(report["summary"]),
         Family.CONCURRENCY in families,
         Family.INVOCATION_RATE in families and Family.BUCKET not in families,
     )
