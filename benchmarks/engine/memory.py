@@ -11,7 +11,7 @@ from benchmarks.engine.target import Behaviour, Target, target
 from benchmarks.engine.worker import Worker, plan
 
 MEBIBYTE = 1 << 20
-RATE = 1500.0
+RATE = 1000.0
 PEERS = ("hey", "wrk", "autocannon", "locust")
 
 
