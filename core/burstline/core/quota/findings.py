@@ -15,7 +15,6 @@ from burstline.core.quota.limits import concurrency_limits, is_declared, scaling
 from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Account, Bucket, Layer
 from burstline.core.quota.series import Series, highest_in_window
 
-
 NEARLY_NOTHING = 1e-6
 """A limit that blocks everything: what it leaves cannot be stated as a share of it."""
 
