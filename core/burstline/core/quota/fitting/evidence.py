@@ -24,6 +24,18 @@ LEAST_STEP = 3
 """Single decisions at random look nearly as likely as lawful ones, and jitter and clocks blur 10 ms; over some
 requests, and over 30 ms, the difference shows."""
 
+FEWEST_QUICK = 50
+"""Answers that a quicker peak must hold, and"""
+
+VALLEY = 0.2
+"""what share of it may lie, at the least, between it and a larger one."""
+
+MOST_POINTS = 16_000
+"""Points that laws are fitted to; of longer runs an even part is, with their weight. More hardly add precision."""
+
+LEAST_IN_SECOND = 20
+"""Points kept of each second even then."""
+
 PEAK_RATIO = 1.4
 """A peak of a latency histogram is the span [x, 1.4 x] that holds most; a rejection's latency varies less."""
 
@@ -182,13 +194,27 @@ def _peak(totals: Totals, signature: str) -> Peak:
     below = np.concatenate(([0.0], np.cumsum(counts)))
     stops = np.searchsorted(values, values * PEAK_RATIO + 0.0005, side="right")
     starts = np.arange(len(values))
-    best = int(np.argmax(below[stops] - below[starts]))
+    best = _quickest(values, below[stops] - below[starts])
     low, high = best, int(stops[best])
     inside, share = counts[low:high], (below[high] - below[low]) / below[-1]
     middle = int(np.searchsorted(np.cumsum(inside), inside.sum() / 2))
     mean = float(np.average(values[low:high], weights=inside))
     deviation = float(np.sqrt(np.average((values[low:high] - mean) ** 2, weights=inside)))
     return Peak(float(values[low + middle]), deviation, float(share))
+
+
+def _quickest(values: Floats, held: Floats) -> int:
+    """Return the start of the largest peak, or of a distinct one at less than half of its latency.
+
+    In a long run there may be more errors that take as long as work than rejections, which come at once.
+    """
+    best = int(np.argmax(held))
+    quick = held[: int(np.searchsorted(values, values[best] / 2 / PEAK_RATIO))]
+    if not len(quick):
+        return best
+    first = int(np.argmax(quick))
+    distinct = float(held[first:best].min()) < VALLEY * held[first]
+    return first if distinct and held[first] >= FEWEST_QUICK else best
 
 
 def _points(
@@ -209,9 +235,24 @@ def _points(
             weights.append(rejected[index] / len(instants))
             bins.append(index)
     order = np.argsort(at_s, kind="stable")
+    kept, stands_for = _thinned(np.array(at_s)[order])
+    order = order[kept]
     times = np.array(at_s)[order]
     flight = in_flight_at(times, inside_sent, inside_done, floor_s)
-    return Points(times, np.array(level)[order], flight, np.array(weights)[order], np.array(bins, np.int64)[order])
+    weight = np.array(weights)[order] * stands_for
+    return Points(times, np.array(level)[order], flight, weight, np.array(bins, np.int64)[order])
+
+
+def _thinned(at_s: Floats) -> tuple[Ints, Floats]:
+    """Return which of many points to keep, evenly within each second, and how many each stands for."""
+    if len(at_s) <= MOST_POINTS:
+        return np.arange(len(at_s)), np.ones(len(at_s))
+    second, where, count = np.unique(np.floor(at_s), return_index=True, return_counts=True)
+    each = max(LEAST_IN_SECOND, MOST_POINTS // len(second))
+    stride = np.repeat(-(-count // each), count)
+    rank = np.arange(len(at_s)) - np.repeat(where, count)
+    kept: Ints = np.flatnonzero(rank % stride == 0)
+    return kept, stride[kept].astype(np.float64)
 
 
 def _marks(totals: Totals, rejected: Ints) -> Mapping[int, list[tuple[float, int]]]:

@@ -74,19 +74,27 @@ def likelihood_of(evidence: Evidence, low: int, high: int, room: Floats, error_r
     some = tried > 0
     rejected, tried, room = rejected[some], tried[some], room[some]
     errors = error_ratio * np.maximum(tried - rejected, 0)
-    best = (-np.inf, WIDTHS[0])
     middle = np.clip(rejected - room, -1e6, tried + 1e6)
-    for width in WIDTHS:
-        found = _one_width(rejected, tried, middle, errors, width)
-        if found > best[0]:
-            best = (found, width)
-    return best
+    found: dict[int, float] = {}
+    # every other width first, up to two that are worse than the best; then the neighbours of the best
+    for place in range(0, len(WIDTHS), 2):
+        found[place] = _one_width(rejected, tried, middle, errors, WIDTHS[place])
+        if place >= 4 and max(found[place], found[place - 2]) < max(found.values()):
+            break
+    best = max(found, key=lambda place: found[place])
+    for place in (best - 1, best + 1):
+        if 0 <= place < len(WIDTHS):
+            found[place] = _one_width(rejected, tried, middle, errors, WIDTHS[place])
+    best = max(found, key=lambda place: found[place])
+    return found[best], WIDTHS[best]
 
 
 def _one_width(rejected: Floats, tried: Floats, middle: Floats, errors: Floats, width: float) -> float:
     spread = width * 0.5513  # a logistic's scale for its deviation
     chance, term = np.zeros_like(middle), np.exp(-errors)
-    for error_count in range(MOST_ERRORS if errors.any() else 1):
+    most = float(errors.max(initial=0.0))
+    term_count = min(MOST_ERRORS, int(np.ceil(most + 6 * np.sqrt(most) + 4))) if most > 0 else 1
+    for error_count in range(term_count):
         refused = rejected - error_count
         upper = np.where(refused >= tried, 1.0, _logistic((refused + 0.5 - middle) / spread))
         lower = np.where(refused <= 0, 0.0, _logistic((refused - 0.5 - middle) / spread))

@@ -50,20 +50,22 @@ def anchors_of(passage: Passage, at_s: Floats, rate: float, slack: float, unsure
         unsure: relative error of the rate, which must not look like filling either.
     """
     level = passage.before - rate * passage.at_s
-    edges = np.searchsorted(passage.at_s, at_s, side="right").tolist()
-    where = np.zeros(len(at_s), np.int64)
-    stretch = np.zeros(len(at_s), np.int64)
-    lowest, at, number, start = np.inf, 0, -1, 0
-    for index, edge in enumerate(edges):
-        end = max(edge, 1)
-        if end > start:
-            piece = level[start:end]
-            least = int(piece.argmin())
-            since_s = passage.at_s[start + least] - passage.at_s[at]
-            if piece[least] < lowest - slack - unsure * rate * since_s:
-                lowest, at, number = float(piece[least]), start + least, number + 1
-            start = end
-        where[index], stretch[index] = at, number
+    ends = np.maximum(np.searchsorted(passage.at_s, at_s, side="right"), 1)
+    fresh = np.diff(ends, prepend=0) > 0
+    stops = ends[fresh]
+    starts = np.concatenate(([0], stops[:-1]))
+    lowest, found = np.inf, [(0, 0)]
+    for piece, least in enumerate(np.minimum.reduceat(level[: stops[-1]], starts).tolist()):
+        if least >= lowest - slack:
+            continue
+        place = int(starts[piece]) + int(level[starts[piece] : stops[piece]].argmin())
+        since_s = passage.at_s[place] - passage.at_s[found[-1][1]]
+        if least < lowest - slack - unsure * rate * since_s:
+            lowest = least
+            found.append((piece, place))
+    pieces, places = np.array(found[1:], np.int64).T
+    stretch: Ints = np.searchsorted(pieces, np.cumsum(fresh) - 1, side="right") - 1
+    where = places[stretch]
     return Anchors(passage.at_s[where], passage.before[where], stretch)
 
 
