@@ -156,6 +156,7 @@ class _Search:
         return self._found(outcome, rate, cap, held)
 
     def _ask(self, load: tuple, about: str, rest_s: float | None = None) -> Asking:  # type: ignore[type-arg]
+        said = ""
         for _ in range(TRIES):
             probe = Probe(load, self.rest_s if rest_s is None else rest_s, about)
             if self.sent + probe.request_count > self.bounds.request_count:
@@ -167,7 +168,8 @@ class _Search:
             if not outcome.limited:
                 self._learn_times(outcome)
                 return outcome
-        raise Unanswerable(f"this generator was the limit, not a quota: {outcome.text}")
+            said = outcome.text
+        raise Unanswerable(f"this generator was the limit, not a quota: {said}")
 
     def _bursts(self) -> Generator[Probe, ProbeOutcome, int]:
         """Double bursts from idle until one is throttled; return the last size."""
