@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burstline.core.load.window import BIN_S
+from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.bucket_line import BucketLine, fit_line
 from burstline.core.quota.fitting.errors import ErrorShare, best_share, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Estimate, Explanation, in_span
 from burstline.core.quota.fitting.lines import Noise, weighted_median
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats
 
 LOW_BY = 1.0
 """Requests by which a stretch's level is less than the burst: half a token is left over at a rejection on average, and

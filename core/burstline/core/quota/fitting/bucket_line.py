@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burstline.core.load.window import BIN_S
+from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.lines import Noise, noise_of, robust_fit
 from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_only, passage_of
-from burstline.core.quota.series import Floats
 
 FEWEST_POINTS = 6
 ROUNDS = 6

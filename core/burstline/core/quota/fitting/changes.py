@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.bucket import CALM_ROOM, calm_by_share
 from burstline.core.quota.fitting.choosing import MARGIN, Verdict, judge_span
 from burstline.core.quota.fitting.concurrency import flight_at_ends
@@ -17,7 +18,6 @@ from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import in_span, likelihood_of
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats
 
 SHORTEST_BINS = 10
 DEEPEST = 3

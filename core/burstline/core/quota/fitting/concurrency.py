@@ -11,11 +11,11 @@ by then are `burst + slope * (t - s)`, s the start of the growth.
 import numpy as np
 
 from burstline.core.load.window import BIN_S
+from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.evidence import Evidence, in_flight_at
 from burstline.core.quota.fitting.laws import Estimate, Explanation, in_span
 from burstline.core.quota.fitting.lines import noise_of, robust_fit, weighted_median
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats
 
 FEWEST_POINTS = 6
 

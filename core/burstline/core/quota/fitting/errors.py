@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.samples import Outcome
 from burstline.core.load.totals import Totals
-from burstline.core.quota.classify import meaning
+from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.fitting.evidence import Evidence, Peak
 
 FEWEST_CALM = 50

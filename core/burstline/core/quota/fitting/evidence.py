@@ -14,9 +14,9 @@ from burstline.core.load.plan import Front
 from burstline.core.load.samples import UNREACHABLE_CONNECT, UNREACHABLE_DNS, UNREACHABLE_TLS, Outcome
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import BIN_S, Mark
-from burstline.core.quota.classify import meaning, signatures
+from burstline.core.quota.answers.classify import meaning, signatures
+from burstline.core.quota.answers.series import Floats, Ints, Series, series_of
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats, Ints, Series, series_of
 
 NEVER_ARRIVED = {UNREACHABLE_DNS, UNREACHABLE_CONNECT, UNREACHABLE_TLS}
 REQUESTS_PER_STEP = 8

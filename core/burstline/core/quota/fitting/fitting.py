@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from burstline.core.load.plan import Front
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import BIN_S
+from burstline.core.quota.answers.series import Ints
 from burstline.core.quota.fitting.changes import verdicts_of
 from burstline.core.quota.fitting.choosing import Verdict
 from burstline.core.quota.fitting.errors import ErrorShare, best_share, by_calm, by_latency
 from burstline.core.quota.fitting.evidence import Evidence, evidence_of
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Ints
 
 GAP_S = 1.0
 """Rejections further apart than this, and than a few times their usual distance, are two attributions."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.quota.answers.series import Floats, Ints
 from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats, Ints
 
 WIDTHS = (0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.2, 3.3, 5.0, 7.5, 11.0, 17.0, 25.0, 40.0, 60.0, 100.0)
 """Candidate widths of the error of the room, requests."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.series import Floats
+from burstline.core.quota.answers.series import Floats
 
 BLOCK_S = 0.1
 """Residuals are averaged over blocks of this length before their noise is measured, seconds."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from burstline.core.load.window import BIN_S
-from burstline.core.quota.series import Floats, Ints
+from burstline.core.quota.answers.series import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

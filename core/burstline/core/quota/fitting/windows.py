@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burstline.core.load.window import BIN_S, BINS_PER_S
+from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Estimate, Explanation
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.series import Floats
 
 SHORTEST_S = 0.5
 SMALLEST_COUNT = 8
@@ -161,10 +161,11 @@ def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous:
     wide = 1.0 + 0.01 * count
     estimates = [Estimate("count", count, max(0.0, count - wide), count + wide, "requests")]
     as_good = [period for period, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
-    shortest, longest = min(as_good), max(as_good)
-    if longest <= max(VAGUE * shortest, shortest + 4):
+    shortest, highest = min(as_good), max(as_good)
+    # the longest period of all only says that the counter was never seen to start anew
+    if highest <= max(VAGUE * shortest, shortest + 4) and highest < max(errors):
         period_s = float(np.median(as_good)) * BIN_S
-        estimates.append(Estimate("period", period_s, (shortest - 1) * BIN_S, (longest + 1) * BIN_S, "s"))
+        estimates.append(Estimate("period", period_s, (shortest - 1) * BIN_S, (highest + 1) * BIN_S, "s"))
     yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), room, sort=name)
 
 
