@@ -23,7 +23,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "scenarios"))
 
 from burstline.core.load.plan import Arrivals, Bursts, Constant, Phase, Ramp, Sine
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.exact import ExactSolver
 from burstline.core.quota.forecast.fluid import FluidSolver
 from burstline.core.quota.forecast.forecasting import forecast

@@ -163,7 +163,7 @@ def signatures_table() -> str:
     """Return every signature with its provisional outcome and the layers it may come from."""
     from burstline.core.load.plan import Front
     from burstline.core.load.samples import TRANSPORT_SIGNATURES
-    from burstline.core.quota.classify import meaning, signatures
+    from burstline.core.quota.answers.classify import meaning, signatures
 
     lines = ["| signature | outcome | may come from |", "| --- | --- | --- |"]
     for name in dict.fromkeys([*(one for front in Front for one in signatures(front)), *TRANSPORT_SIGNATURES]):

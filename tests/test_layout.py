@@ -37,7 +37,8 @@ def test_stubs_are_what_the_protos_generate(tmp_path: Path) -> None:
 def test_floors_equal_what_the_stubs_were_generated_with() -> None:
     """With a lower floor an installation would fail at import, not at resolution."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    floors = dict(match.groups() for d in project["dependencies"] if (match := re.match(r"([a-z-]+)>=([\d.]+)", d)))
+    found = (re.match(r"([a-z-]+)>=([\d.]+)", dependency) for dependency in project["dependencies"])
+    floors = {match[1]: match[2] for match in found if match}
     grpc_version = re.search(r"GRPC_GENERATED_VERSION = '([\d.]+)'", (STUBS / "run_service_pb2_grpc.py").read_text())
     protobuf_version = re.search(r"# Protobuf Python Version: ([\d.]+)", (STUBS / "resources_pb2.py").read_text())
     assert grpc_version is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
-from burstline.core.quota.classify import meaning, signatures
+from burstline.core.quota.answers.classify import meaning, signatures
 from grafana_foundation_sdk.builders import bargauge, common, stat, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus as query

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Phase, Plan
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.commands import CONCURRENCY_QUOTA, GATEWAY_RATE_QUOTA
-from burstline.core.quota.demand import scaled
-from burstline.core.quota.frontier import highest_rate
-from burstline.core.quota.proposals import Advice
+from burstline.core.quota.advice.commands import CONCURRENCY_QUOTA, GATEWAY_RATE_QUOTA
+from burstline.core.quota.advice.demand import scaled
+from burstline.core.quota.advice.frontier import highest_rate
+from burstline.core.quota.advice.proposals import Advice
+from burstline.core.quota.advice.slowing import slowed
 from burstline.core.quota.quotas import UNRESERVED_MINIMUM, Account, Bucket
-from burstline.core.quota.slowing import slowed
 from burstline.server.weighing import weigh
 from loop_accounts import LoopCase, loop_case
 from virtual_runs import play_run

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from burstline.core.load.plan import Arrivals, Bursts, Constant, Phase, Ramp, Shape, Sine
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import ReplayResult, replay
 from burstline.core.quota.forecast.exact import traffic
 from burstline.core.quota.forecast.loads import ForecastInput, Load, arrivals_of
 from burstline.core.quota.forecast.records import NEVER, Forecast
 from burstline.core.quota.forecast.solving import Assumptions
 from burstline.core.quota.quotas import Account, Bucket, Function, Scaling, ServiceTime, UsagePlan
-from burstline.core.quota.replay import ReplayResult, replay
 
 KINDS = ("bucket", "bucket_edge", "concurrency", "overload", "scaling", "shared", "bursts")
 """`bucket` asks for 1.1 to 2 times the rate, `bucket_edge` for 0.97 to 1.03; `concurrency` for 0.8 to 1.3 times the

@@ -16,10 +16,10 @@ from burstline.core.load.samples import Outcome
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import Window
-from burstline.core.quota.admission import Decision
-from burstline.core.quota.classify import meaning, signatures
+from burstline.core.quota.admission.admission import Decision
+from burstline.core.quota.answers.classify import meaning, signatures
+from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.core.quota.quotas import Family
-from burstline.core.quota.signatures import PREFIXES
 from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
 from hidden_throttles import Throttle
 from numpy.typing import NDArray

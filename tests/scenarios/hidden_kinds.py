@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from burstline.core.load.plan import Constant, Front, Pause, Phase
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Scaling
 from hidden_accounts import Floats, Hidden, Truth
 from hidden_throttles import Admitting, Changing, MovingCap, Stick, Throttle, WindowCounter

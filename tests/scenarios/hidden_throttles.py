@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Admission, Call, Decision
+from burstline.core.quota.admission.admission import Admission, Call, Decision
+from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.core.quota.quotas import Account, Family
-from burstline.core.quota.signatures import PREFIXES
 
 CODES: dict[Front, dict[Family | None, str]] = {
     Front.REST: {Family.BUCKET: "429.too_many", None: "500.internal"},

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.admission import Call
-from burstline.core.quota.finding import Bounds, Found, highest_rate_under, search
-from burstline.core.quota.limits import GATEWAY_FRONTS
-from burstline.core.quota.probing import Probe, outcome_of_report
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import replay
+from burstline.core.quota.admission.service_times import sample
+from burstline.core.quota.answers.limits import GATEWAY_FRONTS
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, ServiceTime
-from burstline.core.quota.replay import replay
-from burstline.core.quota.service_times import sample
+from burstline.core.quota.search.finding import Bounds, Found, highest_rate_under, search
+from burstline.core.quota.search.probing import Probe, outcome_of_report
 from burstline.server.judging import judge
 from virtual_runs import play_run
 

@@ -16,13 +16,13 @@ from burstline.core.load.schedule import Schedule
 from burstline.core.load.selection import Selection
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import Window
-from burstline.core.quota.admission import Call
-from burstline.core.quota.classify import meaning, signatures
-from burstline.core.quota.limits import GATEWAY_FRONTS, functions_of
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import LAYER_CODES, ReplayResult, replay
+from burstline.core.quota.admission.service_times import sample
+from burstline.core.quota.answers.classify import meaning, signatures
+from burstline.core.quota.answers.limits import GATEWAY_FRONTS, functions_of
+from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.core.quota.quotas import Account, Layer
-from burstline.core.quota.replay import LAYER_CODES, ReplayResult, replay
-from burstline.core.quota.service_times import sample
-from burstline.core.quota.signatures import PREFIXES
 from burstline.server.record import RunRecord
 from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
 from numpy.typing import NDArray

@@ -11,11 +11,11 @@ from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Targ
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import BIN_S, AnswerKey, Bin, Latency, LatencyKey, Load, Window
-from burstline.core.quota.admission import Call
-from burstline.core.quota.limits import GATEWAY_FRONTS
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import LAYER_CODES, replay
+from burstline.core.quota.admission.service_times import sample
+from burstline.core.quota.answers.limits import GATEWAY_FRONTS
 from burstline.core.quota.quotas import Account, Layer, ServiceTime
-from burstline.core.quota.replay import LAYER_CODES, replay
-from burstline.core.quota.service_times import sample
 from burstline.server.judging import RunRecord
 from numpy.typing import NDArray
 

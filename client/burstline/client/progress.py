@@ -11,7 +11,7 @@ from rich.text import Text
 
 from burstline.client.following import View
 from burstline.client.wording import clock_text, count_text, latency_text, plural, rate_text
-from burstline.core.quota.classify import meaning
+from burstline.core.quota.answers.classify import meaning
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as runs
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Decision
+from burstline.core.quota.admission.admission import Decision
 from burstline.core.quota.quotas import Family, Layer
 
 

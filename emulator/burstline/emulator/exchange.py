@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from burstline.core.quota.admission import Call, Decision
+from burstline.core.quota.admission.admission import Call, Decision
 from burstline.emulator.answers import Answer
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Admission, Call, Decision
+from burstline.core.quota.admission.admission import Admission, Call, Decision
 from burstline.core.quota.quotas import Account, Family, Function, Layer
 from burstline.emulator.answers import Answer, Situation, situation_answer, success_answer, throttle_answer
 from burstline.emulator.counting import Counts, is_preflight

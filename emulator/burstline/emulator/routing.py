@@ -1,7 +1,7 @@
 """Which function a request invokes, under which usage plan; or what it is told in place of that."""
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.quotas import Account, Function
 from burstline.emulator.answers import Answer, Situation, situation_answer
 from burstline.emulator.exchange import Exchange

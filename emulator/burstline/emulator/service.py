@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from burstline.core.quota.admission.service_times import sample
 from burstline.core.quota.quotas import Function
-from burstline.core.quota.service_times import sample
 from burstline.emulator.settings import SlowMode
 
 BLOCK_COUNT = 4_096

@@ -3,7 +3,7 @@
 from random import Random
 from time import monotonic
 
-from burstline.core.quota.admission import Call, Decision
+from burstline.core.quota.admission.admission import Call, Decision
 from burstline.core.quota.quotas import Account, Function
 from burstline.emulator.front import FrontDesk
 

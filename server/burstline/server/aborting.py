@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from burstline.core.load.plan import Condition
 from burstline.core.load.totals import Second
-from burstline.core.quota.classify import meaning
+from burstline.core.quota.answers.classify import meaning
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,

@@ -8,9 +8,9 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.classify import meaning
-from burstline.core.quota.evidence import AwsEvidence
-from burstline.core.quota.neighbours import NeighbourThrottles
+from burstline.core.quota.answers.classify import meaning
+from burstline.core.quota.aws.evidence import AwsEvidence
+from burstline.core.quota.aws.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account
 from burstline.server.aborting import compare
 from burstline.server.active import ActiveRun

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from burstline.core.quota.cloudwatch import Watch
-from burstline.core.quota.evidence import AwsEvidence
-from burstline.core.quota.readings import Reading
+from burstline.core.quota.aws.cloudwatch import Watch
+from burstline.core.quota.aws.evidence import AwsEvidence
+from burstline.core.quota.aws.readings import Reading
 
 
 def aws_document(evidence: AwsEvidence | None) -> dict[str, Any] | None:

@@ -7,8 +7,8 @@ import numpy as np
 from burstline.core.load.samples import Outcome
 from burstline.core.load.totals import Second, Totals
 from burstline.core.load.window import BINS_PER_S
-from burstline.core.quota.classify import meaning
-from burstline.core.quota.series import Ints, per_second
+from burstline.core.quota.answers.classify import meaning
+from burstline.core.quota.answers.series import Ints, per_second
 from burstline.server.weighing import Judgement
 
 FEWEST = 10

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from burstline.core.quota.justification import Wanted, advised_quotas, justification, wanted_of
+from burstline.core.quota.aws.justification import Wanted, advised_quotas, justification, wanted_of
 from burstline.server.aws import increases
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import Absent, AwsError

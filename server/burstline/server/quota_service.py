@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Callable
 from dataclasses import replace
 
-from burstline.core.quota.iam import Scope, scope_of
-from burstline.core.quota.readings import AccountReading, Reading
+from burstline.core.quota.aws.iam import Scope, scope_of
+from burstline.core.quota.aws.readings import AccountReading, Reading
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import Absent, AwsError, Denied, Unreachable
 from burstline.server.aws.reading import read_account

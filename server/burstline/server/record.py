@@ -8,7 +8,7 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
-from burstline.core.quota.evidence import AwsEvidence
+from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.quotas import Account
 
 

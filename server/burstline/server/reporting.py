@@ -13,10 +13,10 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Phase, Plan
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
 from burstline.core.load.window import Drop
-from burstline.core.quota.bindings import Binding
+from burstline.core.quota.advice.proposals import Advice
+from burstline.core.quota.answers.inflight import merged
+from burstline.core.quota.findings.bindings import Binding
 from burstline.core.quota.fitting.fitting import Fit
-from burstline.core.quota.inflight import merged
-from burstline.core.quota.proposals import Advice
 from burstline.server.aws_reporting import aws_document
 from burstline.server.columns import columns_of
 from burstline.server.record import RunRecord

@@ -1,10 +1,10 @@
 """The verdict as one sentence that a manager understands."""
 
 from burstline.core.load.samples import Outcome
-from burstline.core.quota.bindings import Binding
-from burstline.core.quota.limits import concurrency_limits
+from burstline.core.quota.answers.limits import concurrency_limits
+from burstline.core.quota.findings.bindings import Binding
+from burstline.core.quota.findings.verdict import Verdict
 from burstline.core.quota.quotas import Family, Layer
-from burstline.core.quota.verdict import Verdict
 from burstline.server.record import RunRecord
 from burstline.server.weighing import Judgement
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from burstline.core.load.plan import Plan
 from burstline.core.load.samples import Outcome
 from burstline.core.load.totals import Second
-from burstline.core.quota.candidates import buckets_of
-from burstline.core.quota.classify import meaning
-from burstline.core.quota.commands import CONCURRENCY_QUOTA, GATEWAY_RATE_QUOTA
-from burstline.core.quota.findings import NEARLY_NOTHING
-from burstline.core.quota.limits import concurrency_limits
+from burstline.core.quota.advice.commands import CONCURRENCY_QUOTA, GATEWAY_RATE_QUOTA
+from burstline.core.quota.answers.classify import meaning
+from burstline.core.quota.answers.limits import concurrency_limits
+from burstline.core.quota.findings.candidates import buckets_of
+from burstline.core.quota.findings.findings import NEARLY_NOTHING
 from burstline.core.quota.quotas import Account, Layer
 from burstline.server.active import ActiveRun
 

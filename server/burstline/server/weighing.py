@@ -3,28 +3,35 @@
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from burstline.core.quota.advice import advise
-from burstline.core.quota.bindings import Binding, bindings_of
-from burstline.core.quota.confirming import (
+from burstline.core.quota.advice.advice import advise
+from burstline.core.quota.advice.cost import Cost, cost_of
+from burstline.core.quota.advice.demand import demand_of
+from burstline.core.quota.advice.fitted_advice import advise_fitted
+from burstline.core.quota.advice.proposals import Advice
+from burstline.core.quota.answers.honesty import TARGET_LATENESS_S, LimitedSpan, limited_s, limited_spans, overlaps
+from burstline.core.quota.answers.inflight import admitted_signatures, floor_of, in_flight
+from burstline.core.quota.answers.series import Floats, Series, series_of
+from burstline.core.quota.answers.settle import Settlement, settle
+from burstline.core.quota.aws.confirming import (
     confirmed_bindings,
     confirmed_findings,
     decisions,
     throttle_notes,
     with_cold_starts,
 )
-from burstline.core.quota.cost import Cost, cost_of
-from burstline.core.quota.demand import demand_of
-from burstline.core.quota.findings import Finding, findings_of
-from burstline.core.quota.fitted import fitted_decisions, fitted_findings, fitted_limits, honest, with_fits
-from burstline.core.quota.fitted_advice import advise_fitted
+from burstline.core.quota.findings.bindings import Binding, bindings_of
+from burstline.core.quota.findings.findings import Finding, findings_of
+from burstline.core.quota.findings.fitted import fitted_decisions, fitted_findings, fitted_limits, honest, with_fits
+from burstline.core.quota.findings.verdict import (
+    LIMITED_RATIO,
+    ThresholdResult,
+    Verdict,
+    evaluate,
+    throttled_ratio,
+    verdicts,
+)
 from burstline.core.quota.fitting.fitting import Fit, fit
-from burstline.core.quota.honesty import TARGET_LATENESS_S, LimitedSpan, limited_s, limited_spans, overlaps
-from burstline.core.quota.inflight import admitted_signatures, floor_of, in_flight
-from burstline.core.quota.proposals import Advice
 from burstline.core.quota.quotas import Account
-from burstline.core.quota.series import Floats, Series, series_of
-from burstline.core.quota.settle import Settlement, settle
-from burstline.core.quota.verdict import LIMITED_RATIO, ThresholdResult, Verdict, evaluate, throttled_ratio, verdicts
 from burstline.server.record import RunRecord
 
 

@@ -207,6 +207,6 @@ async def test_nothing_younger_than_the_lag_is_shown(practice: StartPractice) ->
 
 
 def _admitted() -> Any:
-    from burstline.core.quota.admission import Decision
+    from burstline.core.quota.admission.admission import Decision
 
     return Decision()

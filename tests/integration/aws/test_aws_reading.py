@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.iam import Scope
+from burstline.core.quota.aws.iam import Scope
+from burstline.core.quota.aws.readings import CONCURRENCY, GATEWAY_RATE, AccountReading, Reading, apply_readings
 from burstline.core.quota.quotas import Account, Function, default_account
-from burstline.core.quota.readings import CONCURRENCY, GATEWAY_RATE, AccountReading, Reading, apply_readings
 from burstline.emulator.aws.settings import AwsSideSettings, Queue
 from burstline.emulator.settings import EmulatorSettings
 from burstline.server.aws.calling import Aws

@@ -10,9 +10,9 @@ import aiohttp
 import numpy as np
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.attribution import attribute
-from burstline.core.quota.cloudwatch import headrooms, layer_of_throttles
-from burstline.core.quota.iam import Scope
+from burstline.core.quota.aws.attribution import attribute
+from burstline.core.quota.aws.cloudwatch import headrooms, layer_of_throttles
+from burstline.core.quota.aws.iam import Scope
 from burstline.core.quota.quotas import Account, Function, Layer, ServiceTime
 from burstline.emulator.aws.settings import AwsSideSettings
 from burstline.emulator.settings import EmulatorSettings

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from burstline.core.quota.admission import Admission, Call, Decision
+from burstline.core.quota.admission.admission import Admission, Call, Decision
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Layer, Scaling, UsagePlan
 
 WIDE = Bucket(1e6, 1e6)

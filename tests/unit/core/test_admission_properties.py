@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import LAYER_CODES, ReplayResult, replay
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, Scaling
-from burstline.core.quota.replay import LAYER_CODES, ReplayResult, replay
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from burstline.core.load.plan import Bursts, Constant, Front, Goal, Phase, Ramp, Target
-from burstline.core.quota.advice import advise, play
-from burstline.core.quota.bucket_advice import plan_changes
-from burstline.core.quota.buckets import bucket_accepts
-from burstline.core.quota.demand import TABLE_SIZE, Demand, ServiceTimes, demand_of
-from burstline.core.quota.frontier import burst_needed, highest_rate, invocation_concurrency_needed, rate_needed
-from burstline.core.quota.inflight import floor_of
-from burstline.core.quota.peaks import busiest, peak_in_flight
-from burstline.core.quota.proposals import Advice, with_headroom
+from burstline.core.quota.admission.buckets import bucket_accepts
+from burstline.core.quota.advice.advice import advise, play
+from burstline.core.quota.advice.bucket_advice import plan_changes
+from burstline.core.quota.advice.demand import TABLE_SIZE, Demand, ServiceTimes, demand_of
+from burstline.core.quota.advice.frontier import burst_needed, highest_rate, invocation_concurrency_needed, rate_needed
+from burstline.core.quota.advice.peaks import busiest, peak_in_flight
+from burstline.core.quota.advice.proposals import Advice, with_headroom
+from burstline.core.quota.answers.inflight import floor_of
+from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime, UsagePlan
-from burstline.core.quota.series import series_of
 from burstline.server.judging import RunRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from burstline.core.load.plan import Bursts, Constant, Phase, Ramp
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.concurrency_advice import highest_of_poisson
-from burstline.core.quota.demand import cold_answers
-from burstline.core.quota.provisioning import net_usd_per_hour
-from burstline.core.quota.slowing import least_slowness, slowed
-from burstline.core.quota.splitting import POOL, best_split
+from burstline.core.quota.advice.concurrency_advice import highest_of_poisson
+from burstline.core.quota.advice.demand import cold_answers
+from burstline.core.quota.advice.provisioning import net_usd_per_hour
+from burstline.core.quota.advice.slowing import least_slowness, slowed
+from burstline.core.quota.advice.splitting import POOL, best_split
 
 
 def test_the_best_split_leaves_every_function_the_same_headroom() -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
-from burstline.core.quota.attribution import attribute
-from burstline.core.quota.cloudwatch import (
+from burstline.core.quota.answers.series import Series
+from burstline.core.quota.aws.attribution import attribute
+from burstline.core.quota.aws.cloudwatch import (
     GATEWAY,
     LAMBDA,
     Metric,
@@ -16,14 +17,13 @@ from burstline.core.quota.cloudwatch import (
     layer_of_throttles,
     neighbour_throttles,
 )
-from burstline.core.quota.cold_starts import ColdStarts, enough
-from burstline.core.quota.confirming import confirmed_findings, decisions, throttle_notes, with_cold_starts
-from burstline.core.quota.findings import Finding
-from burstline.core.quota.iam import action_of, reader_policy, requester_policy, scope_of
-from burstline.core.quota.neighbours import Neighbours, NeighbourThrottles, new_throttles, pool_share
+from burstline.core.quota.aws.cold_starts import ColdStarts, enough
+from burstline.core.quota.aws.confirming import confirmed_findings, decisions, throttle_notes, with_cold_starts
+from burstline.core.quota.aws.iam import action_of, reader_policy, requester_policy, scope_of
+from burstline.core.quota.aws.neighbours import Neighbours, NeighbourThrottles, new_throttles, pool_share
+from burstline.core.quota.aws.readings import CONCURRENCY, Reading, apply_readings
+from burstline.core.quota.findings.findings import Finding
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Layer, default_account
-from burstline.core.quota.readings import CONCURRENCY, Reading, apply_readings
-from burstline.core.quota.series import Series
 
 FN = (("FunctionName", "checkout"),)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from burstline.core.load.plan import Bursts, Constant, Front, Pause, Phase, Ramp, Target
-from burstline.core.quota.bindings import Binding, bindings_of
-from burstline.core.quota.inflight import floor_of
+from burstline.core.quota.answers.inflight import floor_of
+from burstline.core.quota.answers.series import series_of
+from burstline.core.quota.answers.settle import settle
+from burstline.core.quota.findings.bindings import Binding, bindings_of
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Layer, ServiceTime, UsagePlan
-from burstline.core.quota.series import series_of
-from burstline.core.quota.settle import settle
 from burstline.server.judging import RunRecord
 
 MakeRun = Callable[..., RunRecord]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from burstline.core.quota.buckets import TokenBucket, bucket_accepts
+from burstline.core.quota.admission.buckets import TokenBucket, bucket_accepts
 from hypothesis import given
 from hypothesis import strategies as st
 

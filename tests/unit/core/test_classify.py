@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
-from burstline.core.quota.classify import classify, meaning, signatures
+from burstline.core.quota.answers.classify import classify, meaning, signatures
 from burstline.core.quota.quotas import Family, Layer
 from hypothesis import given
 from hypothesis import strategies as st

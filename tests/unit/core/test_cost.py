@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.cost import cost_of
-from burstline.core.quota.demand import TABLE_SIZE, Demand, ServiceTimes
+from burstline.core.quota.advice.cost import cost_of
+from burstline.core.quota.advice.demand import TABLE_SIZE, Demand, ServiceTimes
 from burstline.core.quota.quotas import Account, Function
 from burstline.server.judging import RunRecord
 

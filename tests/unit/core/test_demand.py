@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from burstline.core.load.plan import Constant, Goal, Pause, Phase, Ramp, Request, Sine, Step, Users
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.demand import TABLE_SIZE, Demand, demand_of, scaled, service_times, spread_bins
-from burstline.core.quota.frontier import highest_rate
-from burstline.core.quota.inflight import Floor, floor_of
+from burstline.core.quota.advice.demand import TABLE_SIZE, Demand, demand_of, scaled, service_times, spread_bins
+from burstline.core.quota.advice.frontier import highest_rate
+from burstline.core.quota.answers.inflight import Floor, floor_of
+from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
-from burstline.core.quota.series import series_of
 from burstline.server.judging import RunRecord
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from burstline.core.load.plan import Constant, Front, Phase
 from burstline.core.load.totals import Totals
-from burstline.core.quota.findings import Finding, findings_of
-from burstline.core.quota.inflight import floor_of
+from burstline.core.quota.answers.inflight import floor_of
+from burstline.core.quota.answers.series import series_of
+from burstline.core.quota.findings.findings import Finding, findings_of
 from burstline.core.quota.quotas import Account, Bucket, Function
-from burstline.core.quota.series import series_of
 from burstline.server.judging import RunRecord
 
 MakeRun = Callable[..., RunRecord]

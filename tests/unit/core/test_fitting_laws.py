@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from burstline.core.load.plan import Front, Phase
 from burstline.core.load.totals import Totals
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.fitting.fitting import FitResult, fit
 from burstline.core.quota.quotas import Account, Bucket, Family, Function
 from hidden_accounts import Hidden, Truth, press

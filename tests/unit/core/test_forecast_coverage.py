@@ -4,7 +4,7 @@ import time
 
 import pytest
 from burstline.core.load.plan import Arrivals, Constant, Phase, Sine
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.exact import ExactSolver
 from burstline.core.quota.forecast.fluid import FluidSolver
 from burstline.core.quota.forecast.forecasting import forecast

@@ -5,7 +5,7 @@ from math import isfinite
 import numpy as np
 import pytest
 from burstline.core.load.plan import Arrivals, Bursts, Constant, Pause, Phase, Ramp, Shape, Sine, Users
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.document import document
 from burstline.core.quota.forecast.exact import ExactSolver
 from burstline.core.quota.forecast.fluid import FluidSolver

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import ReplayResult, replay
 from burstline.core.quota.forecast.events import run
 from burstline.core.quota.forecast.gates import never_dry, pass_gates
 from burstline.core.quota.quotas import Account, Bucket, Function, Scaling, UsagePlan
-from burstline.core.quota.replay import ReplayResult, replay
 from hypothesis import given
 from hypothesis import strategies as st
 

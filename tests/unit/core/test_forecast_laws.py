@@ -2,7 +2,7 @@
 
 import pytest
 from burstline.core.load.plan import Arrivals, Bursts, Constant, Front, Phase, Plan, Ramp, Request, Shape, Target, Users
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.exact import ExactSolver
 from burstline.core.quota.forecast.fluid import FluidSolver
 from burstline.core.quota.forecast.forecasting import expected_count, forecast

@@ -5,8 +5,8 @@ from math import inf
 import numpy as np
 import pytest
 from burstline.core.load.plan import Arrivals, Bursts, Constant, Pause, Phase, Ramp, Sine, Step
-from burstline.core.quota.admission import Call
-from burstline.core.quota.buckets import bucket_accepts
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.buckets import bucket_accepts
 from burstline.core.quota.forecast.bucket_paths import through_buckets
 from burstline.core.quota.forecast.erlang import LossCurve, blocking
 from burstline.core.quota.forecast.fluctuation import begins, counts, highest

@@ -6,8 +6,8 @@ import pytest
 from burstline.core.load.plan import Bursts, Constant, Phase
 from burstline.core.load.totals import Second, Totals
 from burstline.core.load.window import Bin, Drop, Load
-from burstline.core.quota.honesty import LimitedSpan, limited_s, limited_spans, overlaps
-from burstline.core.quota.series import series_of
+from burstline.core.quota.answers.honesty import LimitedSpan, limited_s, limited_spans, overlaps
+from burstline.core.quota.answers.series import series_of
 from burstline.server.judging import RunRecord
 
 

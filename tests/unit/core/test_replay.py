@@ -4,11 +4,11 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from burstline.core.quota.admission import Call
-from burstline.core.quota.buckets import bucket_accepts
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.buckets import bucket_accepts
+from burstline.core.quota.admission.replay import LAYER_CODES, LAYERS, ReplayResult, replay
+from burstline.core.quota.admission.service_times import lognormal, sample
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime
-from burstline.core.quota.replay import LAYER_CODES, LAYERS, ReplayResult, replay
-from burstline.core.quota.service_times import lognormal, sample
 
 
 def test_codes_and_layers_are_each_others_inverse() -> None:

@@ -9,10 +9,10 @@ from burstline.core.load.plan import Constant, Front, Pause, Phase, Plan, Ramp, 
 from burstline.core.load.samples import Outcome
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import AnswerKey, Bin
-from burstline.core.quota.inflight import floor_of, in_flight
+from burstline.core.quota.answers.inflight import floor_of, in_flight
+from burstline.core.quota.answers.series import Series, per_second, series_of
+from burstline.core.quota.answers.settle import Settlement, apportion, settle
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, ServiceTime
-from burstline.core.quota.series import Series, per_second, series_of
-from burstline.core.quota.settle import Settlement, apportion, settle
 from burstline.server.judging import RunRecord
 from hypothesis import given
 from hypothesis import strategies as st

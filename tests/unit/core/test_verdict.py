@@ -7,10 +7,10 @@ import pytest
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Condition, Constant, Phase
 from burstline.core.load.totals import Totals
+from burstline.core.quota.answers.series import series_of
+from burstline.core.quota.answers.settle import settle
+from burstline.core.quota.findings.verdict import EXIT_CODES, ThresholdResult, Verdict, evaluate, verdicts
 from burstline.core.quota.quotas import Account, Bucket
-from burstline.core.quota.series import series_of
-from burstline.core.quota.settle import settle
-from burstline.core.quota.verdict import EXIT_CODES, ThresholdResult, Verdict, evaluate, verdicts
 from burstline.server.judging import RunRecord
 
 FINE: dict[str, object] = {

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
-from burstline.core.quota.classify import meaning, signatures
+from burstline.core.quota.answers.classify import meaning, signatures
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 

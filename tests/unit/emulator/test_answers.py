@@ -2,7 +2,7 @@
 
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Decision
+from burstline.core.quota.admission.admission import Decision
 from burstline.core.quota.quotas import Family, Layer
 from burstline.emulator.answers import Situation, situation_answer, success_answer, throttle_answer
 from burstline.emulator.encoding import Encoder

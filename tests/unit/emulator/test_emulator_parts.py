@@ -6,7 +6,7 @@ from time import monotonic
 import numpy as np
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.quotas import Account, Function, ServiceTime, UsagePlan
 from burstline.emulator.answers import Answer
 from burstline.emulator.exchange import Exchange

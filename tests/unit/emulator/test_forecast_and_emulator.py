@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from burstline.core.load.plan import Constant, Front, Phase
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.forecasting import forecast
 from burstline.core.quota.forecast.loads import ForecastInput, Load
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from burstline.core.load.plan import Front
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import LAYER_CODES, replay
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime
-from burstline.core.quota.replay import LAYER_CODES, replay
 from burstline.emulator import front as front_module
 from burstline.emulator.answers import Answer
 from burstline.emulator.exchange import Exchange

@@ -7,8 +7,8 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Second
-from burstline.core.quota.evidence import AwsEvidence
-from burstline.core.quota.neighbours import NeighbourThrottles
+from burstline.core.quota.aws.evidence import AwsEvidence
+from burstline.core.quota.aws.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account, Function, ServiceTime
 from burstline.server.aborting import AbortWatch
 from burstline.server.active import ActiveRun

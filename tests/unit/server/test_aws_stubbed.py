@@ -16,8 +16,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.stub import Stubber
-from burstline.core.quota.cloudwatch import LAMBDA, Metric
-from burstline.core.quota.iam import Scope
+from burstline.core.quota.aws.cloudwatch import LAMBDA, Metric
+from burstline.core.quota.aws.iam import Scope
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import Absent, AwsError, Denied, Refused, Unreachable, translate

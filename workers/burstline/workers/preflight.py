@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TIMED_OUT
-from burstline.core.quota.classify import classify
+from burstline.core.quota.answers.classify import classify
 from burstline.workers.flights import Flight
 from burstline.workers.preparing import Toolkit
 from burstline.workers.sending import Sender

@@ -11,7 +11,7 @@ from burstline.core.load.plan import DataOrder, Plan
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.selection import Selection
 from burstline.core.load.warming import WarmPoint, warm_at_start, warm_points
-from burstline.core.quota.signatures import PREFIXES
+from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.wire.templates import BUILT_IN_NAMES
 from burstline.workers.addresses import ForbiddenAddress, gate_for
 from burstline.workers.building import Builder, auth_headers, needs_signer, our_headers

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from burstline.core.load.plan import Front, Users
 from burstline.core.load.samples import TIMED_OUT, TRANSPORT_SIGNATURES
 from burstline.core.load.window import Window
-from burstline.core.quota.classify import classify, meaning, signatures
+from burstline.core.quota.answers.classify import classify, meaning, signatures
 from burstline.workers.ceiling import Ceiling, slots_share
 from burstline.workers.clock import RunClock
 from burstline.workers.flights import Flight

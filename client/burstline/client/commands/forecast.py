@@ -49,7 +49,7 @@ def command(
     from burstline.client.outcome import check_writable
     from burstline.client.plans import load_plan
     from burstline.client.reports.forecast_text import render_forecast
-    from burstline.core.quota.demand import scaled
+    from burstline.core.quota.advice.demand import scaled
     from burstline.core.quota.forecast.document import document
     from burstline.core.quota.forecast.forecasting import forecast
     from burstline.core.quota.forecast.loads import highest_rate

@@ -143,6 +143,7 @@ def spelled(message: str, field: str) -> str | None:
     """
     if (message, field) in _ABSENT:
         return None
+    path: tuple[str | int, ...]
     if message == "Account":
         path = _ACCOUNT.get(field, (field,))
     elif message == "Phase" and field == "duration":

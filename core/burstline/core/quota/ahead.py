@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from burstline.core.load.plan import Bursts, Constant, Pause, Phase, Plan, Ramp, Sine, Step, Users
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.cost import (
+from burstline.core.quota.advice.cost import (
     GATEWAY_USD_PER_MILLION,
     LAMBDA_USD_PER_GB_S,
     LAMBDA_USD_PER_MILLION,
     MB_PER_GB,
 )
-from burstline.core.quota.limits import LAMBDA_FRONTS, functions_of
+from burstline.core.quota.answers.limits import LAMBDA_FRONTS, functions_of
 from burstline.core.quota.quotas import Account
 
 

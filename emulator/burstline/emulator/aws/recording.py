@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from burstline.core.load.histogram import Histogram
-from burstline.core.quota.admission import Call, Decision
-from burstline.core.quota.concurrency import FunctionPool
+from burstline.core.quota.admission.admission import Call, Decision
+from burstline.core.quota.admission.concurrency import FunctionPool
 from burstline.core.quota.quotas import Account, Family, Function, Layer
 
 KEPT_S = 3 * 3600

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from burstline.core.quota.iam import action_of
+from burstline.core.quota.aws.iam import action_of
 from burstline.core.quota.quotas import Account, Function
 from burstline.emulator.aws import gateway_api, lambda_api, other_api, quota_api, watch_api
 from burstline.emulator.aws.backend import Answer, ApiError, Backend, Handler

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from burstline.core.quota.iam import Scope
-from burstline.core.quota.readings import Reading
+from burstline.core.quota.aws.iam import Scope
+from burstline.core.quota.aws.readings import Reading
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError, Denied
 

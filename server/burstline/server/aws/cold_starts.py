@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from burstline.core.quota.cold_starts import ColdStarts, enough
+from burstline.core.quota.aws.cold_starts import ColdStarts, enough
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError, Refused
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore import exceptions as boto
 
-from burstline.core.quota.iam import action_of
+from burstline.core.quota.aws.iam import action_of
 
 
 class AwsError(Exception):

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Plan
-from burstline.core.quota.cold_starts import ColdStarts
-from burstline.core.quota.confirming import lambda_functions
-from burstline.core.quota.evidence import AwsEvidence
-from burstline.core.quota.iam import scope_of
-from burstline.core.quota.neighbours import NeighbourThrottles, pool_share
+from burstline.core.quota.aws.cold_starts import ColdStarts
+from burstline.core.quota.aws.confirming import lambda_functions
+from burstline.core.quota.aws.evidence import AwsEvidence
+from burstline.core.quota.aws.iam import scope_of
+from burstline.core.quota.aws.neighbours import NeighbourThrottles, pool_share
+from burstline.core.quota.aws.readings import AccountReading, apply_readings
 from burstline.core.quota.quotas import Account
-from burstline.core.quota.readings import AccountReading, apply_readings
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.cold_starts import read_cold_starts
 from burstline.server.aws.errors import AwsError

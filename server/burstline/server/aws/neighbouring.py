@@ -5,8 +5,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from burstline.core.quota.cloudwatch import LAMBDA, PERIOD_S, Metric, Watch
-from burstline.core.quota.neighbours import Neighbours, NeighbourThrottles, new_throttles
+from burstline.core.quota.aws.cloudwatch import LAMBDA, PERIOD_S, Metric, Watch
+from burstline.core.quota.aws.neighbours import Neighbours, NeighbourThrottles, new_throttles
 from burstline.core.quota.quotas import Account
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError

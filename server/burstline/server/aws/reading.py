@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from burstline.core.quota.iam import Scope
-from burstline.core.quota.readings import AccountReading, Reading
+from burstline.core.quota.aws.iam import Scope
+from burstline.core.quota.aws.readings import AccountReading, Reading
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError, Unreachable

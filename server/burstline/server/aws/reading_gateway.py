@@ -3,7 +3,7 @@
 from typing import Any
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.readings import GATEWAY_BURST, GATEWAY_RATE, Reading
+from burstline.core.quota.aws.readings import GATEWAY_BURST, GATEWAY_RATE, Reading
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.errors import Absent, AwsError
 

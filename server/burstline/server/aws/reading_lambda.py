@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from burstline.core.quota.readings import CONCURRENCY, Reading
+from burstline.core.quota.aws.readings import CONCURRENCY, Reading
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.errors import Absent, AwsError
 

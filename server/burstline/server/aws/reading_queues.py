@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from burstline.core.quota.readings import Reading
+from burstline.core.quota.aws.readings import Reading
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.errors import AwsError
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from burstline.core.quota.readings import CONCURRENCY, GATEWAY_BURST, GATEWAY_RATE, INTEGRATION_TIMEOUT, Reading
+from burstline.core.quota.aws.readings import CONCURRENCY, GATEWAY_BURST, GATEWAY_RATE, INTEGRATION_TIMEOUT, Reading
 from burstline.server.aws.asking import Asked
 from burstline.server.aws.errors import Absent, AwsError
 

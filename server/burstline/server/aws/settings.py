@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from burstline.core.load.plan import Plan
-from burstline.core.quota.iam import on_aws, scope_of
+from burstline.core.quota.aws.iam import on_aws, scope_of
 
 
 class Asking(StrEnum):

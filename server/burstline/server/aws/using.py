@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from burstline.core.quota.cloudwatch import LAMBDA, Metric, Watch
-from burstline.core.quota.readings import AccountReading
+from burstline.core.quota.aws.cloudwatch import LAMBDA, Metric, Watch
+from burstline.core.quota.aws.readings import AccountReading
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError
 from burstline.server.aws.watching import Span, read_metrics

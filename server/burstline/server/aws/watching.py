@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.cloudwatch import GATEWAY, LAMBDA, PERIOD_S, Metric, MetricSeries, Watch
-from burstline.core.quota.iam import Scope
+from burstline.core.quota.aws.cloudwatch import GATEWAY, LAMBDA, PERIOD_S, Metric, MetricSeries, Watch
+from burstline.core.quota.aws.iam import Scope
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.admission import IDLE_S
+from burstline.core.quota.admission.admission import IDLE_S
+from burstline.core.quota.admission.replay import LAYERS
+from burstline.core.quota.admission.service_times import lognormal
 from burstline.core.quota.forecast.fluctuation import (
     begins,
     clusters,
@@ -19,8 +21,6 @@ from burstline.core.quota.forecast.records import NEVER, FunctionOutcome, Outcom
 from burstline.core.quota.forecast.solved import Solved
 from burstline.core.quota.forecast.streams import Streams
 from burstline.core.quota.quotas import Layer
-from burstline.core.quota.replay import LAYERS
-from burstline.core.quota.service_times import lognormal
 
 Floats = NDArray[np.float64]
 

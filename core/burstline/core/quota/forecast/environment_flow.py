@@ -11,7 +11,7 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.admission import IDLE_S
+from burstline.core.quota.admission.admission import IDLE_S
 from burstline.core.quota.forecast.erlang import LossCurve
 from burstline.core.quota.forecast.events import Pools
 from burstline.core.quota.forecast.history import History

@@ -12,11 +12,11 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.admission import IDLE_S
-from burstline.core.quota.buckets import TokenBucket
+from burstline.core.quota.admission.admission import IDLE_S
+from burstline.core.quota.admission.buckets import TokenBucket
+from burstline.core.quota.admission.replay import LAYER_CODES
+from burstline.core.quota.admission.scaling import ScalingRate
 from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Account, Function, Layer
-from burstline.core.quota.replay import LAYER_CODES
-from burstline.core.quota.scaling import ScalingRate
 
 
 @dataclass(frozen=True, slots=True)

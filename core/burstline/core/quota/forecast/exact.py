@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burstline.core.load.plan import Users
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.replay import LAYERS
+from burstline.core.quota.admission.service_times import sample
 from burstline.core.quota.forecast.events import Ran, run
 from burstline.core.quota.forecast.gates import pass_gates
 from burstline.core.quota.forecast.loads import Arrived, ForecastInput, arrivals_of, others, with_others
 from burstline.core.quota.forecast.records import FunctionOutcome, Outcome
 from burstline.core.quota.forecast.solving import Assumptions
 from burstline.core.quota.quotas import Account, Function, Layer
-from burstline.core.quota.replay import LAYERS
-from burstline.core.quota.service_times import sample
 
 RUNS = 39
 """Simulated runs: the fewest whose extremes hold one more with 95 %."""

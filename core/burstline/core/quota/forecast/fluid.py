@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.admission import PERIODS_S
+from burstline.core.quota.admission.admission import PERIODS_S
 from burstline.core.quota.forecast.bucket_paths import Refused, through_buckets
 from burstline.core.quota.forecast.drawing import draw_runs
 from burstline.core.quota.forecast.environment_flow import EnvironmentFlow

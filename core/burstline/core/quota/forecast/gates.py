@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.quota.admission import Admission, Call
-from burstline.core.quota.buckets import bucket_accepts
+from burstline.core.quota.admission.admission import Admission, Call
+from burstline.core.quota.admission.buckets import bucket_accepts
+from burstline.core.quota.admission.replay import LAYER_CODES
 from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Account, Bucket, Function, Layer
-from burstline.core.quota.replay import LAYER_CODES
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]

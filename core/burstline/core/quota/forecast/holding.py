@@ -10,8 +10,8 @@ from math import erf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.quota.admission.service_times import lognormal
 from burstline.core.quota.quotas import Function
-from burstline.core.quota.service_times import lognormal
 
 Floats = NDArray[np.float64]
 

@@ -17,10 +17,10 @@ from burstline.core.load.plan import (
 )
 from burstline.core.load.schedule import Schedule, UsersPhase
 from burstline.core.load.selection import Selection
-from burstline.core.quota.admission import Call
-from burstline.core.quota.limits import GATEWAY_FRONTS, functions_of
+from burstline.core.quota.admission.admission import Call
+from burstline.core.quota.admission.service_times import sample
+from burstline.core.quota.answers.limits import GATEWAY_FRONTS, functions_of
 from burstline.core.quota.quotas import Account, Function
-from burstline.core.quota.service_times import sample
 
 Floats = NDArray[np.float64]
 

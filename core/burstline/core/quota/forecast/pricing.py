@@ -3,7 +3,7 @@
 from math import ceil
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.cost import (
+from burstline.core.quota.advice.cost import (
     GATEWAY_USD_PER_MILLION,
     LAMBDA_USD_PER_GB_S,
     LAMBDA_USD_PER_MILLION,

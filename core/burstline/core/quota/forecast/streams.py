@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from burstline.core.load.plan import Arrivals, Pause, Phase, Users
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.admission import Call
+from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.forecast.loads import ForecastInput, mean_service_s, others, totals_at
 from burstline.core.quota.quotas import Account, Function
 

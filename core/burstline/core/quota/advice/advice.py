@@ -1,0 +1,79 @@
+"""Advice: for each limit in the demand's way, the number that lets it through, why, and the command."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from burstline.core.load.plan import Plan
+from burstline.core.quota.advice.bucket_advice import bucket_proposals
+from burstline.core.quota.advice.concurrency_advice import concurrency_proposals
+from burstline.core.quota.advice.demand import Demand
+from burstline.core.quota.advice.gentler import gentler
+from burstline.core.quota.advice.peaks import MOST_ARRIVALS
+from burstline.core.quota.advice.playing import is_cut, play, refused_by_laws
+from burstline.core.quota.advice.proposals import Advice, Proposal
+from burstline.core.quota.advice.provisioning import provisioned_advice
+from burstline.core.quota.advice.splitting import split_text
+from burstline.core.quota.quotas import Account, Layer
+
+__all__ = ["advise", "play"]
+
+
+def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
+    """Return what to change for the demand, outermost limit first; empty if every limit has headroom.
+
+    Each advice is checked by playing the demand through the admission model with all of them in force.
+    """
+    if not len(demand.times_s):
+        return ()
+    proposals = [*bucket_proposals(plan, account, demand), *concurrency_proposals(plan, account, demand)]
+    if not proposals:
+        return ()
+    changed = account
+    for proposal in proposals:
+        changed = proposal.apply(changed)
+    result = play(plan, changed, demand)
+    refused = dict(result.throttled_count)
+    cut = is_cut(demand)
+    laws = refused_by_laws(plan, changed, demand) if cut else {}
+    found = []
+    for proposal in proposals:
+        if proposal.needed:
+            solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
+            advice = replace(proposal.advice, verified=solved and proposal.advice.recommended is not None)
+            found.append(_with_check(advice) if cut else advice)
+    gentle = _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
+    if any(one.verified for one in gentle):
+        # the changed plan was replayed with all of them in force, and nothing was refused anywhere
+        found = [replace(one, verified=one.recommended is not None) for one in found]
+    found += gentle
+    found = _with_split(found, plan, account, demand, cut)
+    return (*found, *provisioned_advice(plan, changed, demand, result))
+
+
+def _with_check(advice: Advice) -> Advice:
+    text = (
+        f" Checked: the busiest {MOST_ARRIVALS:,} arrivals were replayed, all others held to the same laws one by one."
+    )
+    return replace(advice, derivation=advice.derivation + text)
+
+
+def _changes_of_plan(
+    plan: Plan, changed: Account, demand: Demand, proposals: Sequence[Proposal], refused: dict[Layer, int], grows: bool
+) -> list[Advice]:
+    """Advice for what no increase solves: the account's burst, and the scaling rate."""
+    burst = any(one.needed and one.layer is Layer.ACCOUNT_GATEWAY and one.unsolved for one in proposals)
+    scaling = refused.get(Layer.SCALING_RATE, 0)
+    if not (burst or scaling or grows):
+        return []
+    return gentler(plan, changed, demand, burst=burst, scaling_count=scaling, grows=grows)
+
+
+def _with_split(found: list[Advice], plan: Plan, account: Account, demand: Demand, cut: bool) -> list[Advice]:
+    """Where Lambda's concurrency is short: what another split of what is there would do."""
+    if cut or not any(one.quota.startswith("lambda:reserved:") for one in found):
+        return found
+    text = split_text(plan, account, demand)
+    return [
+        replace(one, alternatives=(text, *one.alternatives)) if one.quota.startswith("lambda:") and text else one
+        for one in found
+    ]

@@ -1,0 +1,1 @@
+"""What was read from AWS, and what it confirms or refutes; no I/O."""

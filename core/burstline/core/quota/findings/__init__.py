@@ -1,0 +1,1 @@
+"""Which quota throttled, when, and how much of each was used; the verdict."""

@@ -1,0 +1,370 @@
+"""The search for the highest rate that holds, and the limit that stops it, in as few requests as possible.
+
+Pure: `search` proposes probes and is told their outcomes. Bursts from idle, each twice the last, find what is let in
+at once (a bucket's burst, or calls in flight); a second burst after a short wait shows how fast that comes back; an
+overload with the bucket empty measures the refill; a last stretch just below the answer shows that it holds. Each
+kind of probe ends at its first throttles: no probe is repeated at a higher load once one was throttled.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from burstline.core.load.plan import Pause, Phase
+from burstline.core.quota.advice.demand import TABLE_SIZE, ServiceTimes
+from burstline.core.quota.advice.peaks import peak_in_flight
+from burstline.core.quota.answers.series import Floats
+from burstline.core.quota.quotas import Family, Layer
+from burstline.core.quota.search.probing import (
+    Probe,
+    ProbeOutcome,
+    burst,
+    drained,
+    steady,
+    width_of,
+)
+
+FIRST_BURST = 16
+ENOUGH = 300
+"""Requests from which a rate is known to half a per cent."""
+
+ENOUGH_TIMES = 4500.0
+"""Times the squared variation of service times: so many of them tell the highest rate under a cap to 1 or 2 %."""
+
+OVER = 1.3
+"""An overload over the refill that is expected."""
+
+HELD = 0.99
+"""The share of the answer that is shown to hold."""
+
+HOLD_S = 5.0
+LEAST_S = 1.0
+FIRST, EMPTYING = "first", "emptying"
+"""The first half of an overload; and what goes before it where a burst empties too little."""
+
+MOST_LONGER = 8.0
+
+DRAIN = 1.15
+"""A burst that empties a bucket, over what was let in at once."""
+
+LONGEST_REST_S = 300.0
+
+TRIES = 4
+"""How often a probe is tried that the generator could not send as asked."""
+
+SAMPLED_S = 10.0
+"""How long the highest rate has to hold against a cap on calls in flight, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a search may do, and how it rests.
+
+    Attributes:
+        rate_per_s: most requests in any second.
+        request_count: most requests of all probes together.
+        in_flight: most requests in one burst.
+        burst_pace_per_s: how fast a burst is sent.
+        rest_s: between probes, until more is known, seconds.
+    """
+
+    rate_per_s: float = 10_000.0
+    request_count: int = 1_000_000
+    in_flight: int = 1_000_000
+    burst_pace_per_s: float = 4_000.0
+    rest_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer.
+
+    Attributes:
+        rate_per_s: the highest rate that holds; where nothing throttled, the highest that was tried.
+        burst: what is let in at once from idle, requests; None if it was not reached.
+        family: law of the limit that stops the rate; None if nothing throttled up to the bounds.
+        layer: whose limit it is, where that can be told.
+        concurrency: calls in flight, where that is the law; None else.
+        held_per_s: the rate that was shown to hold; None if none was.
+        request_count: sent by all probes.
+        probe_count: how many.
+        text: what stopped it, from the report of the probe that showed it.
+    """
+
+    rate_per_s: float
+    burst: float | None
+    family: Family | None
+    layer: Layer | None
+    concurrency: float | None
+    held_per_s: float | None
+    request_count: int
+    probe_count: int
+    text: str
+
+
+class Unanswerable(Exception):
+    """The search cannot go on; the message says why."""
+
+
+Probing = Generator[Probe, ProbeOutcome, Found]
+Asking = Generator[Probe, ProbeOutcome, ProbeOutcome]
+
+
+def search(bounds: Bounds) -> Probing:
+    """Propose probes, take each one's outcome by `send`, and return the answer.
+
+    Raises:
+        Unanswerable: a probe could not be sent as asked, time and again, or the bounds are too narrow.
+    """
+    return _Search(bounds).run()
+
+
+class _Search:
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.sent = 0
+        self.probes = 0
+        self.at_once: float | None = None
+        self.burst_size = 0
+        self.latencies_s: Floats = np.empty(0)
+        self.floor_s = 0.0
+        self.services_s: Floats = np.empty(0)
+        self.rest_s = 0.0
+        self.is_cap = False
+        self.emptying: tuple[Phase, ...] = ()
+
+    def run(self) -> Probing:
+        """The whole search."""
+        size = yield from self._bursts()
+        if self.at_once is not None:
+            expected = yield from self._refill(size)
+        else:
+            expected = float(size) / 2
+        if expected < 0 or self.at_once is None:
+            expected, reached = yield from self._ladder(abs(expected))
+            if not reached:
+                return self._nothing(expected)
+        outcome, rate = yield from self._overload(expected)
+        if outcome is None:
+            return self._nothing(rate)
+        rate, cap = self._rate_of(outcome, rate)
+        held, rate = yield from self._hold(rate)
+        if self.at_once is not None and cap is None and self.at_once > rate * self.bounds.rest_s:
+            yield from self._burst_again(rate)
+        return self._found(outcome, rate, cap, held)
+
+    def _ask(self, load: tuple, about: str, rest_s: float | None = None) -> Asking:  # type: ignore[type-arg]
+        said = ""
+        for _ in range(TRIES):
+            probe = Probe(load, self.rest_s if rest_s is None else rest_s, about)
+            if self.sent + probe.request_count > self.bounds.request_count:
+                raise Unanswerable(f"the ceiling of {self.bounds.request_count:,} requests is too low for this search")
+            outcome = yield probe
+            self.sent += probe.request_count
+            self.probes += 1
+            self.rest_s = self.bounds.rest_s
+            if not outcome.limited:
+                self._learn_times(outcome)
+                return outcome
+            said = outcome.text
+        raise Unanswerable(f"this generator was the limit, not a quota: {said}")
+
+    def _bursts(self) -> Generator[Probe, ProbeOutcome, int]:
+        """Double bursts from idle until one is throttled; return the last size."""
+        size, pace = FIRST_BURST, self.bounds.burst_pace_per_s
+        while True:
+            outcome = yield from self._ask(burst(size, pace), f"a burst of {size:,} from idle")
+            part = outcome.part()
+            if part.throttled:
+                self.at_once, self.burst_size = float(part.accepted), size
+                return size
+            if 2 * size > min(self.bounds.rate_per_s, self.bounds.in_flight):
+                return size
+            size *= 2
+
+    def _refill(self, size: int) -> Generator[Probe, ProbeOutcome, float]:
+        """Empty it, wait, and send as much again: what is let in then has come back in the meantime.
+
+        A bucket gives back its rate times the wait; calls in flight give back whatever has ended: after a wait longer
+        than nearly all calls, everything. Returns the rate; below 0, a first guess that is much too low.
+        """
+        at_once, pace = self.at_once or 1.0, self.bounds.burst_pace_per_s
+        drain = min(size, ceil(at_once * DRAIN) + 2)
+        width_s = width_of(drain, pace)
+        wait_s = max(0.25, 1.2 * self._services_at(0.95) - width_s)
+        for _ in range(5):
+            outcome = yield from self._ask(
+                drained(drain, pace, wait_s, burst(drain, pace)), f"how much comes back in {wait_s:.2g} s"
+            )
+            back, between_s = outcome.part().accepted, wait_s + width_s
+            if self._is_cap(outcome, back, wait_s, width_s):
+                self.is_cap = True
+                return at_once / float(self.services_s.mean())
+            if back < 0.9 * at_once and back >= min(20, 0.2 * at_once):
+                return back / between_s
+            if back >= 0.9 * at_once and wait_s <= 0.02:
+                return -at_once
+            # too much came back to tell, or too little
+            wait_s = (
+                wait_s / 5 if back >= 0.9 * at_once else min(20.0, wait_s * max(2.0, 0.5 * at_once / max(back, 0.5)))
+            )
+        return -at_once
+
+    def _is_cap(self, outcome: ProbeOutcome, back: int, wait_s: float, width_s: float) -> bool:
+        """Whether calls in flight explain it: all of a burst was in flight at once, and what came back had ended."""
+        if not len(self.services_s) or not outcome.can_be_cap or self.services_s.mean() < width_s:
+            return False
+        return back >= 0.85 * (self.at_once or 1.0) * float(np.mean(self.services_s <= wait_s))
+
+    def _overload(self, expected: float) -> Generator[Probe, ProbeOutcome, tuple[ProbeOutcome | None, float]]:
+        """Send somewhat more than comes back, with the bucket empty, and count what is let in.
+
+        In two halves: when less is let in in the second one, something was not empty yet, and the next try is longer.
+        """
+        rate, longer = expected, 1.0
+        for _ in range(10):
+            over = OVER * rate
+            half_s = longer * max(LEAST_S, self._enough() / over, 3 * self._mean_s()) / 2
+            if over > self.bounds.rate_per_s:
+                return None, self.bounds.rate_per_s
+            load = self._emptied((*steady(over, half_s, FIRST), *steady(over, half_s)))
+            outcome = yield from self._ask(load, f"an overload of {over:,.0f}/s for {2 * half_s:.1f} s")
+            first, part = outcome.part(FIRST), outcome.part()
+            if part.throttled < max(3, 0.02 * part.sent):
+                rate, longer = max(over, rate * 1.5), min(longer * 1.5, MOST_LONGER)
+            elif self.is_cap or first.accepted - part.accepted <= max(3.0, 0.02 * part.accepted):
+                return outcome, (part.accepted + first.accepted) / (2 * half_s)
+            else:
+                # it only began to bind: what was let in at the end is nearer, and so much empties it the next time
+                self.emptying = steady(over, half_s if first.throttled >= 3 else 2 * half_s, EMPTYING)
+                rate = part.accepted / half_s
+        raise Unanswerable("what is let in grows with what is sent: no rate can be told")
+
+    def _emptied(self, then: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        """A load after a burst that empties what is let in at once; calls in flight need no emptying."""
+        if self.is_cap or self.at_once is None:
+            return (*self.emptying, *then)
+        full = (*self.emptying, *then)
+        return drained(ceil(self.at_once * DRAIN) + 2, self.bounds.burst_pace_per_s, 0.0, full)
+
+    def _enough(self) -> float:
+        if not self.is_cap:
+            return ENOUGH
+        varies = float(self.services_s.std() / self.services_s.mean())
+        return max(ENOUGH, ENOUGH_TIMES * varies**2)
+
+    def _mean_s(self) -> float:
+        return float(self.services_s.mean()) if len(self.services_s) else 0.0
+
+    def _learn_times(self, outcome: ProbeOutcome) -> None:
+        self.latencies_s = np.concatenate((self.latencies_s, outcome.latencies_s))
+        if outcome.floor_s is not None:
+            self.floor_s = outcome.floor_s
+        self.services_s = np.sort(np.maximum(self.latencies_s - self.floor_s, 1e-4))
+
+    def _burst_again(self, rate: float) -> Generator[Probe, ProbeOutcome, None]:
+        """The bursts came before the bucket was full again: once more, after the rest that it is now known to need."""
+        size = self.burst_size
+        for _ in range(3):
+            rest_s = min(LONGEST_REST_S, 1.2 * size / rate)
+            outcome = yield from self._ask(
+                burst(size, self.bounds.burst_pace_per_s), f"a burst of {size:,} after {rest_s:.0f} s of rest", rest_s
+            )
+            self.at_once, self.burst_size = float(outcome.part().accepted), size
+            if outcome.part().throttled or 2 * size > min(self.bounds.rate_per_s, self.bounds.in_flight):
+                return
+            size *= 2
+
+    def _services_at(self, quantile: float) -> float:
+        return float(np.quantile(self.services_s, quantile)) if len(self.services_s) else 0.0
+
+    def _ladder(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float, bool]]:
+        """Double a steady rate until it is throttled; return what was let in then, and whether it was."""
+        best = 0.0
+        while rate <= self.bounds.rate_per_s:
+            lasts_s = max(LEAST_S, ENOUGH / rate)
+            outcome = yield from self._ask(steady(rate, lasts_s), f"{rate:,.0f}/s for {lasts_s:.1f} s")
+            part = outcome.part()
+            if part.throttled >= 3:
+                return part.accepted / lasts_s, True
+            best, rate = rate, rate * 2
+        return best, False
+
+    def _rate_of(self, outcome: ProbeOutcome, rate: float) -> tuple[float, float | None]:
+        """The highest rate of the law that bound: from the fit where it is sure, else from what was counted."""
+        family = self._law(outcome)
+        for parameter, law in (("rate", Family.BUCKET), ("rate_limit", Family.INVOCATION_RATE)):
+            found = outcome.fits.get((law, parameter))
+            if family is law and found is not None and found[2] - found[1] <= 0.04 * found[0]:
+                return (found[0] if abs(found[0] / rate - 1) < 0.25 else rate), None
+        if family is not Family.CONCURRENCY or not len(self.services_s):
+            return rate, None
+        fitted = outcome.fits.get((Family.CONCURRENCY, "concurrency"))
+        cap = fitted[0] if fitted is not None else rate * float(self.services_s.mean())
+        if self.at_once is not None and abs(cap - self.at_once) <= 0.1 * cap + 2:
+            cap = self.at_once  # a burst of calls longer than itself counts them exactly
+        return highest_rate_under(round(cap), self.services_s), float(round(cap))
+
+    def _law(self, outcome: ProbeOutcome) -> Family | None:
+        """The law that bound; where the answers leave it open, a refill that grows with the wait is a bucket's."""
+        family = outcome.family
+        if family is None and self.is_cap:
+            return Family.CONCURRENCY
+        if family in (None, Family.CONCURRENCY) and self.at_once is not None and not self.is_cap:
+            return Family.INVOCATION_RATE if outcome.can_be_ten_times else Family.BUCKET
+        return family
+
+    def _hold(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float | None, float]]:
+        """Show that it holds: just below it, with the bucket empty; else go down by what was refused."""
+        for _ in range(4):
+            tried = HELD * rate
+            load = steady(tried, HOLD_S)
+            if not self.is_cap:
+                pause = Phase("settle", 2 / tried, Pause())
+                load = self._emptied((pause, *load))
+            outcome = yield from self._ask(load, f"does {tried:,.1f}/s hold for {HOLD_S:.0f} s")
+            part = outcome.part()
+            if part.throttled <= max(0, round(0.001 * part.sent)):
+                return tried, rate
+            rate *= 1 - min(0.3, max(0.01, 1.2 * part.throttled / part.sent))
+        return None, rate
+
+    def _found(self, outcome: ProbeOutcome, rate: float, cap: float | None, held: float | None) -> Found:
+        burst_size, law = self.at_once, self._law(outcome)
+        if burst_size is not None and cap is None:
+            # what came back while the burst was being sent is not part of it
+            burst_size = max(1.0, burst_size - rate * width_of(self.burst_size, self.bounds.burst_pace_per_s))
+        return Found(
+            rate, burst_size, law, outcome.layer, cap, held, self.sent, self.probes, outcome.text or _words(law)
+        )
+
+    def _nothing(self, rate: float) -> Found:
+        text = f"nothing throttled up to {rate:,.0f} requests/s, the highest rate that the ceilings allow"
+        return Found(rate, self.at_once, None, None, None, rate, self.sent, self.probes, text)
+
+
+def _words(law: Family | None) -> str:
+    return f"a limit of the kind {(law or Family.UNKNOWN).value.replace('_', ' ')}, by what was let in"
+
+
+def highest_rate_under(cap: int, services_s: Floats) -> float:
+    """Return the highest even rate at which calls in flight stay below a cap in 99 of 100 stretches of `SAMPLED_S`.
+
+    Args:
+        cap: calls in flight, >= 1.
+        services_s: service times, ascending, equally likely, seconds, > 0; not empty.
+    """
+    ranks = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE * len(services_s)
+    services = ServiceTimes(np.sort(services_s)[ranks.astype(np.int64)], 0.0, "")
+    low, high = 0.0, cap / services.mean_s * 1.05
+    while high - low > 0.003 * high:
+        middle = (low + high) / 2
+        lasts_s = max(SAMPLED_S, 4 * services.mean_s)
+        times_s = np.arange(max(1, int(middle * lasts_s))) / middle
+        if peak_in_flight(times_s, services, replays=40).p99 <= cap:
+            low = middle
+        else:
+            high = middle
+    return low or high
