@@ -43,6 +43,9 @@ WIDER = 1.65
 """What intervals are widened by where exceptions add up: a random walk only approximates how they do. At 1.25 they held
 the rate of 85 of 94 hidden accounts, and missed the others by a quarter of their width at most but for two."""
 
+MOST_WRONG = 0.4
+"""Share of decisions that may be wrong; what errs more often says nothing about a bucket."""
+
 LEAST_PASSED = 5
 """Requests that must pass amid the rejections: where all is refused, an outage explains it as well as any bucket."""
 
@@ -87,7 +90,7 @@ def _fit_noisy(
     wrong = ErrorShare(0.0, 0.0)
     for _ in range(4):
         wrong = _wrong(evidence, line, calm, low, high, errors)
-        if wrong.ratio < 0.0003:
+        if not 0.0003 <= wrong.ratio <= MOST_WRONG:
             return []
         lenient = 0.0 if evidence.ambiguous else wrong.ratio
         used = evidence.passed.astype(np.float64)
