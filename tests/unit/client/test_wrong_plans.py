@@ -255,3 +255,16 @@ def test_a_wrong_jsonl_file_is_refused_with_its_line(tmp_path: Path, rows: str, 
     (tmp_path / "rows.jsonl").write_text(rows)
     (found,) = mistakes(tmp_path, GOOD + "data: {jsonl: rows.jsonl}\n")
     assert words in found.message
+
+
+def test_a_bad_key_hides_no_mistake_in_the_rest_of_its_request(tmp_path: Path) -> None:
+    text = changed(
+        "  - name: quote\n    get: /quote\n",
+        "  - {name: quote, weight: -3, get: '/quote?sku={{ sku }}'}\n  - {name: order, post: /orders, jsn: {a: 1}}\n",
+    )
+    assert {problem.field for problem in mistakes(tmp_path, text)} == {
+        "requests[0].weight",
+        "requests[0].get",
+        "requests[1].jsn",
+        "requests[1].post",
+    }

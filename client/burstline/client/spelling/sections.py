@@ -4,12 +4,13 @@ A section that cannot be read is replaced by a harmless one and its path noted i
 whole message still find every mistake elsewhere; what they say about a bad section is left out.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from burstline.client.documents import Document
-from burstline.client.problems import FieldPath, Problem, allowed
+from burstline.client.problems import FieldPath, Problem, allowed, field_text
 from burstline.client.spelling import load, messages, plan, requests
 from burstline.client.spelling.files import BadFile, PlanFile, read_body, read_rows
 from burstline.client.spelling.reading import read_section, unknown_keys
@@ -79,9 +80,22 @@ class PlanReader:
             value, problems = read_section(self.document, (key, index), plan.SECTIONS[key], item)
             if problems:
                 self.problems += problems
-                self.bad.append((key, index))
+                value = self._salvaged((key, index), item, problems)
             results.append((index, item, value))
         return results
+
+    def _salvaged(self, path: FieldPath, item: Any, problems: list[Problem]) -> Any:
+        """Return an item read without its bad keys, which must hide no mistake in the others; None if it cannot be."""
+        start = field_text(path) + "."
+        wrong = {re.split(r"[.\[]", problem.field.removeprefix(start), maxsplit=1)[0] for problem in problems}
+        if isinstance(item, dict) and all(problem.field.startswith(start) for problem in problems):
+            rest = {name: value for name, value in item.items() if name not in wrong}
+            value, more = read_section(self.document, path, plan.SECTIONS[str(path[0])], rest)
+            if not more:
+                self.bad += [(*path, name) for name in sorted(wrong)]
+                return value
+        self.bad.append(path)
+        return None
 
     def _add_requests(self, message: v1.Plan) -> None:
         kinds: list[requests.Request] = []
