@@ -24,3 +24,9 @@ def test_numbers_are_within_their_goals(scores: list[Score]) -> None:
 def test_intervals_hold_the_truth(scores: list[Score]) -> None:
     numbers = [number for score in scores for number in score.numbers]
     assert sum(number.covered for number in numbers) >= 0.93 * len(numbers)
+
+
+def test_a_law_that_would_err_at_nearly_every_decision_is_none_and_breaks_nothing() -> None:
+    """An account on which the share of wrong decisions came out at one half, and its tokens at infinity."""
+    score = score_of(584_483_525_038)
+    assert score.family_right, score.text()
