@@ -198,8 +198,7 @@ def _use(limit: FittedLimit, parameter: str, series: Series, floor: Floor) -> fl
         return burst_needed(spread_bins(series.sent), limit.values["rate"])
     if parameter == "concurrency":
         return float(round(in_flight(series, floor.value_s).max(initial=0.0)))
-    if parameter == "count":
-        period_s = limit.values.get("period", 1.0)
+    if parameter == "count" and (period_s := limit.values.get("period")):
         return highest_in_window(series.sent, period_s) * 1.0
     return None
 
