@@ -159,7 +159,8 @@ class Stage:
     def watch(self) -> Watched:
         """Run the plan, again while this machine is too busy to keep its pace, at most three times or a minute."""
         until(self.prometheus.ready, 60.0, "Prometheus scrapes the server and both workers")
-        until(lambda: self.prometheus.value("max(burstline_workers)") == 2, 60.0, "both workers are attached")
+        # a query, since there is no value before the server's first scrape
+        until(lambda: bool(self.prometheus.query("max(burstline_workers) == 2")), 60.0, "both workers are attached")
         end_s = time.monotonic() + TRY_FOR_S
         watched = self._watch_once()
         for _ in range(2):
@@ -178,6 +179,7 @@ class Stage:
         until(lambda: bool(self.prometheus.query(series)), 10.0, f"{series} is scraped")
         slot = self.prometheus.query(series)[0]["metric"]["run"]
         total = f'sum(burstline_requests_total{{run="{slot}"}})'
-        until(lambda: self.prometheus.value(total) == report["ledger"]["sent"], 10.0, f"{total} is the report's")
+        sent = report["ledger"]["sent"]
+        until(lambda: bool(self.prometheus.query(f"{total} == {sent}")), 10.0, f"{total} is the report's")
         time.sleep(2 * SCRAPE_EVERY_S)  # so that what follows from the report is scraped too
         return Watched(self.prometheus, report, slot, from_s, time.time(), self.http, self.workers)
