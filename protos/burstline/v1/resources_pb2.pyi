@@ -205,6 +205,7 @@ class Target(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     USAGE_PLAN_FIELD_NUMBER: _builtins.int
     FUNCTION_OF_FIELD_NUMBER: _builtins.int
+    QUALIFIER_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Absolute http or https URL; its path is a prefix of every request's. Required."""
     front: Global___Front.ValueType
@@ -215,6 +216,8 @@ class Target(_message.Message):
     """API Gateway stage. Default: unknown."""
     usage_plan: _builtins.str
     """Usage plan that our API key belongs to. Default: none."""
+    qualifier: _builtins.str
+    """Alias or version that front LAMBDA invokes. Default: $LATEST."""
     @_builtins.property
     def function_of(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Request name to function, where requests go to different functions."""
@@ -228,10 +231,11 @@ class Target(_message.Message):
         stage: _builtins.str = ...,
         usage_plan: _builtins.str = ...,
         function_of: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        qualifier: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["front", b"front", "function", b"function", "function_of", b"function_of", "stage", b"stage", "url", b"url", "usage_plan", b"usage_plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["front", b"front", "function", b"function", "function_of", b"function_of", "qualifier", b"qualifier", "stage", b"stage", "url", b"url", "usage_plan", b"usage_plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,7 +282,7 @@ class Auth(_message.Message):
         region: _builtins.str
         """AWS region. Default: taken from the target's host."""
         service: _builtins.str
-        """Signing name. Default: `execute-api`, or `lambda` for function URLs and the Invoke API."""
+        """Signing name. Default: `execute-api`, `lambda` for function URLs and the Invoke API, `sqs` for queues."""
         def __init__(
             self,
             *,
@@ -291,10 +295,92 @@ class Auth(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Cognito(_message.Message):
+        """How tokens are asked for: with user name and password (InitiateAuth, USER_PASSWORD_AUTH), or, where `token_url` is
+        stated, with the client's own credentials.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Token:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _TokenEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Auth.Cognito._Token.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            TOKEN_UNSPECIFIED: Auth.Cognito._Token.ValueType  # 0
+            """Not stated: ID."""
+            ID: Auth.Cognito._Token.ValueType  # 1
+            """The identity token: what a Cognito authorizer without scopes wants."""
+            ACCESS: Auth.Cognito._Token.ValueType  # 2
+            """The access token: what an authorizer with scopes wants."""
+
+        class Token(_Token, metaclass=_TokenEnumTypeWrapper):
+            """Tokens that the password flow gives."""
+
+        TOKEN_UNSPECIFIED: Auth.Cognito.Token.ValueType  # 0
+        """Not stated: ID."""
+        ID: Auth.Cognito.Token.ValueType  # 1
+        """The identity token: what a Cognito authorizer without scopes wants."""
+        ACCESS: Auth.Cognito.Token.ValueType  # 2
+        """The access token: what an authorizer with scopes wants."""
+
+        CLIENT_ID_FIELD_NUMBER: _builtins.int
+        CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+        USERNAME_FIELD_NUMBER: _builtins.int
+        PASSWORD_FIELD_NUMBER: _builtins.int
+        REGION_FIELD_NUMBER: _builtins.int
+        TOKEN_FIELD_NUMBER: _builtins.int
+        TOKEN_URL_FIELD_NUMBER: _builtins.int
+        SCOPES_FIELD_NUMBER: _builtins.int
+        ENDPOINT_URL_FIELD_NUMBER: _builtins.int
+        client_id: _builtins.str
+        """App client. Required."""
+        client_secret: _builtins.str
+        """Secret of the app client. Required with `token_url`; else where the app client has one."""
+        username: _builtins.str
+        """Password flow: the user. Required without `token_url`."""
+        password: _builtins.str
+        """Password flow: the password. Required without `token_url`."""
+        region: _builtins.str
+        """Password flow: AWS region of the user pool. Default: taken from the target's host."""
+        token: Global___Auth.Cognito.Token.ValueType
+        """Password flow: which token is sent. Default: ID."""
+        token_url: _builtins.str
+        """Client-credentials flow: the token endpoint, for example
+        https://shop.auth.eu-west-1.amazoncognito.com/oauth2/token.
+        """
+        endpoint_url: _builtins.str
+        """Password flow: where InitiateAuth is called in place of AWS's own host, for practice."""
+        @_builtins.property
+        def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Client-credentials flow: scopes to ask for. Default: all that the client may have."""
+
+        def __init__(
+            self,
+            *,
+            client_id: _builtins.str = ...,
+            client_secret: _builtins.str = ...,
+            username: _builtins.str = ...,
+            password: _builtins.str = ...,
+            region: _builtins.str = ...,
+            token: Global___Auth.Cognito.Token.ValueType = ...,
+            token_url: _builtins.str = ...,
+            scopes: _abc.Iterable[_builtins.str] | None = ...,
+            endpoint_url: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "client_secret", b"client_secret", "endpoint_url", b"endpoint_url", "password", b"password", "region", b"region", "scopes", b"scopes", "token", b"token", "token_url", b"token_url", "username", b"username"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     API_KEY_FIELD_NUMBER: _builtins.int
     BEARER_FIELD_NUMBER: _builtins.int
     BASIC_FIELD_NUMBER: _builtins.int
     SIGV4_FIELD_NUMBER: _builtins.int
+    COGNITO_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """Sent as `x-api-key`."""
     bearer: _builtins.str
@@ -307,6 +393,10 @@ class Auth(_message.Message):
     def sigv4(self) -> Global___Auth.SigV4:
         """AWS Signature Version 4 with the worker's own credentials."""
 
+    @_builtins.property
+    def cognito(self) -> Global___Auth.Cognito:
+        """A token of an Amazon Cognito user pool, sent as `Authorization: Bearer`, renewed before it expires."""
+
     def __init__(
         self,
         *,
@@ -314,12 +404,13 @@ class Auth(_message.Message):
         bearer: _builtins.str = ...,
         basic: Global___Auth.Basic | None = ...,
         sigv4: Global___Auth.SigV4 | None = ...,
+        cognito: Global___Auth.Cognito | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "sigv4", b"sigv4", "way", b"way"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "cognito", b"cognito", "sigv4", b"sigv4", "way", b"way"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "sigv4", b"sigv4", "way", b"way"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "basic", b"basic", "bearer", b"bearer", "cognito", b"cognito", "sigv4", b"sigv4", "way", b"way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_way: _TypeAlias = _typing.Literal["api_key", "bearer", "basic", "sigv4"]  # noqa: Y015
+    _WhichOneofReturnType_way: _TypeAlias = _typing.Literal["api_key", "bearer", "basic", "sigv4", "cognito"]  # noqa: Y015
     _WhichOneofArgType_way: _TypeAlias = _typing.Literal["way", b"way"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_way) -> _WhichOneofReturnType_way | None: ...
 
@@ -342,6 +433,7 @@ class Request(_message.Message):
     BODY_SHA256_FIELD_NUMBER: _builtins.int
     EXPECT_FIELD_NUMBER: _builtins.int
     TIMEOUT_DURATION_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique in the plan. 1 to 60 characters of letters, digits, blank, "-", "_", "."."""
     weight: _builtins.float
@@ -356,6 +448,8 @@ class Request(_message.Message):
     """A JSON document as text; its string values may hold templates."""
     body_sha256: _builtins.str
     """An uploaded file sent as it is: its SHA-256 in hex."""
+    message_count: _builtins.int
+    """Front SQS: messages in one SendMessageBatch call. 1 to 10. Default: 1."""
     @_builtins.property
     def query(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
         """Appended to the path, in order."""
@@ -386,10 +480,11 @@ class Request(_message.Message):
         body_sha256: _builtins.str = ...,
         expect: Global___Expect | None = ...,
         timeout_duration: _duration_pb2.Duration | None = ...,
+        message_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "body_sha256", b"body_sha256", "content", b"content", "expect", b"expect", "json", b"json", "timeout_duration", b"timeout_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "body_sha256", b"body_sha256", "content", b"content", "expect", b"expect", "headers", b"headers", "json", b"json", "method", b"method", "name", b"name", "path", b"path", "query", b"query", "timeout_duration", b"timeout_duration", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "body_sha256", b"body_sha256", "content", b"content", "expect", b"expect", "headers", b"headers", "json", b"json", "message_count", b"message_count", "method", b"method", "name", b"name", "path", b"path", "query", b"query", "timeout_duration", b"timeout_duration", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["body", "json", "body_sha256"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
@@ -1088,6 +1183,27 @@ class Account(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class QueuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Account.Queue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Account.Queue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Bucket(_message.Message):
         """A token bucket."""
 
@@ -1210,6 +1326,65 @@ class Account(_message.Message):
         _WhichOneofArgType__reserved_count: _TypeAlias = _typing.Literal["_reserved_count", b"_reserved_count"]  # noqa: Y015
         def WhichOneof(self, oneof_group: _WhichOneofArgType__reserved_count) -> _WhichOneofReturnType__reserved_count | None: ...
 
+    @_typing.final
+    class Queue(_message.Message):
+        """An SQS queue and the event source mapping that feeds a function from it."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FUNCTION_FIELD_NUMBER: _builtins.int
+        BATCH_COUNT_FIELD_NUMBER: _builtins.int
+        BATCH_WINDOW_DURATION_FIELD_NUMBER: _builtins.int
+        MAXIMUM_CONCURRENCY_COUNT_FIELD_NUMBER: _builtins.int
+        VISIBILITY_TIMEOUT_DURATION_FIELD_NUMBER: _builtins.int
+        MAX_RECEIVE_COUNT_FIELD_NUMBER: _builtins.int
+        PARTIAL_BATCH_FIELD_NUMBER: _builtins.int
+        DEAD_LETTER_QUEUE_FIELD_NUMBER: _builtins.int
+        function: _builtins.str
+        """The function. Required."""
+        batch_count: _builtins.int
+        """Most messages of one invocation. 1 to 10,000. Default: 10."""
+        maximum_concurrency_count: _builtins.int
+        """Most concurrent invocations, `ScalingConfig.MaximumConcurrency`. 2 to 1,000. Absent: none set."""
+        max_receive_count: _builtins.int
+        """Receives after which a message goes to the dead-letter queue. 1 to 1,000. Absent: there is no such queue."""
+        partial_batch: _builtins.bool
+        """Whether the function reports the failed messages of a batch. Default: false."""
+        dead_letter_queue: _builtins.str
+        """Name of the dead-letter queue. Default: the queue's with "-dlq"."""
+        @_builtins.property
+        def batch_window_duration(self) -> _duration_pb2.Duration:
+            """How long messages are gathered for a batch. 0 to 300 s. Default: 0."""
+
+        @_builtins.property
+        def visibility_timeout_duration(self) -> _duration_pb2.Duration:
+            """How long a received message stays hidden. 0 to 12 h. Absent: 30 s."""
+
+        def __init__(
+            self,
+            *,
+            function: _builtins.str = ...,
+            batch_count: _builtins.int = ...,
+            batch_window_duration: _duration_pb2.Duration | None = ...,
+            maximum_concurrency_count: _builtins.int | None = ...,
+            visibility_timeout_duration: _duration_pb2.Duration | None = ...,
+            max_receive_count: _builtins.int | None = ...,
+            partial_batch: _builtins.bool = ...,
+            dead_letter_queue: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_max_receive_count", b"_max_receive_count", "_maximum_concurrency_count", b"_maximum_concurrency_count", "batch_window_duration", b"batch_window_duration", "max_receive_count", b"max_receive_count", "maximum_concurrency_count", b"maximum_concurrency_count", "visibility_timeout_duration", b"visibility_timeout_duration"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_receive_count", b"_max_receive_count", "_maximum_concurrency_count", b"_maximum_concurrency_count", "batch_count", b"batch_count", "batch_window_duration", b"batch_window_duration", "dead_letter_queue", b"dead_letter_queue", "function", b"function", "max_receive_count", b"max_receive_count", "maximum_concurrency_count", b"maximum_concurrency_count", "partial_batch", b"partial_batch", "visibility_timeout_duration", b"visibility_timeout_duration"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__max_receive_count: _TypeAlias = _typing.Literal["max_receive_count"]  # noqa: Y015
+        _WhichOneofArgType__max_receive_count: _TypeAlias = _typing.Literal["_max_receive_count", b"_max_receive_count"]  # noqa: Y015
+        _WhichOneofReturnType__maximum_concurrency_count: _TypeAlias = _typing.Literal["maximum_concurrency_count"]  # noqa: Y015
+        _WhichOneofArgType__maximum_concurrency_count: _TypeAlias = _typing.Literal["_maximum_concurrency_count", b"_maximum_concurrency_count"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_receive_count) -> _WhichOneofReturnType__max_receive_count | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_concurrency_count) -> _WhichOneofReturnType__maximum_concurrency_count | None: ...
+
     REGION_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
@@ -1217,6 +1392,7 @@ class Account(_message.Message):
     CONCURRENCY_COUNT_FIELD_NUMBER: _builtins.int
     SCALING_FIELD_NUMBER: _builtins.int
     FUNCTIONS_FIELD_NUMBER: _builtins.int
+    QUEUES_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """AWS region. Default: us-east-1."""
     concurrency_count: _builtins.int
@@ -1239,6 +1415,10 @@ class Account(_message.Message):
     def functions(self) -> _containers.MessageMap[_builtins.str, Global___Account.Function]:
         """Functions by name."""
 
+    @_builtins.property
+    def queues(self) -> _containers.MessageMap[_builtins.str, Global___Account.Queue]:
+        """SQS queues that feed a function, by name."""
+
     def __init__(
         self,
         *,
@@ -1249,10 +1429,11 @@ class Account(_message.Message):
         concurrency_count: _builtins.int | None = ...,
         scaling: Global___Account.Scaling.ValueType = ...,
         functions: _abc.Mapping[_builtins.str, Global___Account.Function] | None = ...,
+        queues: _abc.Mapping[_builtins.str, Global___Account.Queue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency_count", b"_concurrency_count", "concurrency_count", b"concurrency_count", "gateway", b"gateway"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency_count", b"_concurrency_count", "concurrency_count", b"concurrency_count", "functions", b"functions", "gateway", b"gateway", "region", b"region", "scaling", b"scaling", "stages", b"stages", "usage_plans", b"usage_plans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency_count", b"_concurrency_count", "concurrency_count", b"concurrency_count", "functions", b"functions", "gateway", b"gateway", "queues", b"queues", "region", b"region", "scaling", b"scaling", "stages", b"stages", "usage_plans", b"usage_plans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__concurrency_count: _TypeAlias = _typing.Literal["concurrency_count"]  # noqa: Y015
     _WhichOneofArgType__concurrency_count: _TypeAlias = _typing.Literal["_concurrency_count", b"_concurrency_count"]  # noqa: Y015

@@ -33,6 +33,7 @@ def account_from_proto(message: v1.Account | None) -> core.Account:
         scaling=core.Scaling.LEGACY if message.scaling == v1.Account.LEGACY else core.Scaling.CURRENT,
         legacy_burst=default.legacy_burst,
         functions=functions,
+        queues={name: _queue(name, queue, declared, checks) for name, queue in sorted(message.queues.items())},
         declared=frozenset(declared),
     )
     reserved = account.reserved_total()
@@ -134,4 +135,33 @@ def _function(name: str, message: v1.Account.Function, declared: set[str], check
         other_rate_per_s=checks.number(
             f"{field}.other_request_count_per_second", message.other_request_count_per_second, low=0, high=1e7
         ),
+    )
+
+
+def _queue(name: str, message: v1.Account.Queue, declared: set[str], checks: Checks) -> core.Queue:
+    field = f'account.queues["{name}"]'
+    declared.add(f"sqs.queues.{name}")
+    checks.require(bool(message.function), f"{field}.function", "it is missing: the function that the queue feeds")
+
+    def seconds(part: str, default: float, high: float) -> float:
+        if not message.HasField(part):  # type: ignore[arg-type]  # the stub wants a literal
+            return default
+        return checks.seconds(f"{field}.{part}", getattr(message, part), low=0, high=high)
+
+    def whole(part: str, low: float, high: float) -> int | None:
+        if not message.HasField(part):  # type: ignore[arg-type]  # the stub wants a literal
+            return None
+        return int(checks.number(f"{field}.{part}", getattr(message, part), low=low, high=high))
+
+    receives = whole("max_receive_count", 1, 1_000)
+    return core.Queue(
+        name=name,
+        function=message.function,
+        batch=int(checks.number(f"{field}.batch_count", message.batch_count or 10, low=1, high=10_000)),
+        batch_window_s=seconds("batch_window_duration", 0.0, 300),
+        maximum_concurrency=whole("maximum_concurrency_count", 2, 1_000),
+        visibility_timeout_s=seconds("visibility_timeout_duration", 30.0, 43_200),
+        max_receives=receives,
+        partial_batch=message.partial_batch,
+        dead_letter_queue=(message.dead_letter_queue or f"{name}-dlq") if receives else "",
     )

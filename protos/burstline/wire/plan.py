@@ -1,11 +1,11 @@
 """Plans: `v1.Plan` -> `core.load.plan.Plan`, with every range check."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 from urllib.parse import urlsplit
 
 from burstline.core.load import plan as core
 from burstline.v1 import resources_pb2 as v1
+from burstline.wire.auth import auth_from_proto
 from burstline.wire.checks import Checks
 from burstline.wire.conditions import parse_condition
 from burstline.wire.load import HIGHEST_RATE_PER_S, phases_from_proto
@@ -59,7 +59,7 @@ def plan_from_proto(message: v1.Plan) -> core.Plan:
         target=_target(message.target, requests, checks),
         requests=requests,
         load=load,
-        auth=_auth(message.auth, message.target, checks),
+        auth=auth_from_proto(message.auth, message.target, checks),
         writes=message.writes_allowed,
         data=data,
         goal=_goal(message.goal, checks) if message.HasField("goal") else None,
@@ -94,6 +94,7 @@ def _target(message: v1.Target, requests: tuple[core.Request, ...], checks: Chec
         stage=message.stage,
         usage_plan=message.usage_plan,
         function_of=tuple(sorted(message.function_of.items())),
+        qualifier=message.qualifier,
     )
 
 
@@ -110,43 +111,6 @@ def _check_url(url: str, checks: Checks) -> None:
     checks.require(
         parts.username is None, "target.url", "a password in a URL ends up in logs: use `auth` with ${env:NAME}"
     )
-
-
-def _auth(message: v1.Auth, target: v1.Target, checks: Checks) -> core.Auth:
-    match message.WhichOneof("way"):
-        case "api_key":
-            _check_reference("auth.api_key", message.api_key, checks)
-            return core.Auth(core.AuthKind.API_KEY, value=message.api_key)
-        case "bearer":
-            _check_reference("auth.bearer", message.bearer, checks)
-            return core.Auth(core.AuthKind.BEARER, value=message.bearer)
-        case "basic":
-            checks.require(bool(message.basic.username), "auth.basic.username", "it is missing")
-            _check_reference("auth.basic.password", message.basic.password, checks)
-            return core.Auth(core.AuthKind.BASIC, username=message.basic.username, password=message.basic.password)
-        case "sigv4":
-            region = message.sigv4.region or _region_of(target.url)
-            checks.require(bool(region), "auth.sigv4.region", "the target's host names no region: state it")
-            invoked = target.front in (v1.LAMBDA, v1.FUNCTION_URL)
-            service = message.sigv4.service or ("lambda" if invoked else "execute-api")
-            return core.Auth(core.AuthKind.SIGV4, region=region, service=service)
-        case _:
-            return core.Auth()
-
-
-def _check_reference(field: str, value: str, checks: Checks) -> None:
-    checks.require(
-        "${env:" in value, field, "secrets are given as a reference, ${env:NAME}, never as text: plans are stored"
-    )
-
-
-def _region_of(url: str) -> str:
-    """Return the region in an AWS host name such as abc.execute-api.eu-west-1.amazonaws.com, or ""."""
-    labels = (urlsplit(url).hostname or "").split(".")
-    for service, region in pairwise(labels):
-        if service in ("execute-api", "lambda-url", "lambda") and region.count("-") >= 2:
-            return region
-    return ""
 
 
 def _data(message: v1.DataFile, checks: Checks) -> core.DataFile:

@@ -79,6 +79,7 @@ def _request(message: v1.Request, field: str, writes_allowed: bool, checks: Chec
             if message.HasField("timeout_duration")
             else 30.0
         ),
+        message_count=int(checks.number(f"{field}.message_count", message.message_count or 1, low=1, high=10)),
     )
 
 

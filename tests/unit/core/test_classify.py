@@ -6,6 +6,7 @@ import pytest
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
 from burstline.core.quota.answers.classify import classify, meaning, signatures
+from burstline.core.quota.answers.signatures import BATCH_FAILED, BATCH_THROTTLED
 from burstline.core.quota.quotas import Family, Layer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,19 @@ CASES: list[tuple[Front, int, dict[str, str], bytes, str]] = [
     (PLAIN, 500, {}, b"", "plain.5xx"),
     (PLAIN, 204, {}, b"", "plain.unexpected"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("body", "signature"),
+    [
+        (b'{"Successful":[{"Id":"0"}]}', "sqs.ok"),
+        (b'{"Failed":[],"Successful":[{"Id":"0"}]}', "sqs.ok"),
+        (b'{"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","Code":"InternalError","SenderFault":false}]}', BATCH_FAILED),
+        (b'{"Failed":[{"Code":"ThrottlingException","Id":"1","SenderFault":true}]}', BATCH_THROTTLED),
+    ],
+)
+def test_a_batch_of_messages_is_ok_only_if_every_message_was_taken(body: bytes, signature: str) -> None:
+    assert classify(SQS, 200, Headers({}), body, expected=True) == signature
 
 
 @pytest.mark.parametrize(("front", "status", "headers", "body", "signature"), CASES, ids=lambda value: str(value)[:40])

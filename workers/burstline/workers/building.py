@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
 from burstline.core.load.plan import Auth, AuthKind, Expect, Request
+from burstline.workers.authorizing import Authorizer
+from burstline.workers.aws_calls import batch_body
 from burstline.workers.connections import Reading
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.secrets import resolve
-from burstline.workers.signing import Signer
 from burstline.workers.templating import Row, Text, Values, in_header, url_text
 
 SEARCHED_BYTES = 1 << 20
@@ -32,8 +33,9 @@ class Builder:
         headers: ours and those of the auth, in their order; the request's own win.
         files: uploaded bodies by SHA-256.
         run_id: for templates.
-        signer: for SigV4, else None.
+        signer: makes the authorization where it changes, else None.
         absolute: whether a plain proxy stands between, which wants the whole URL in the request line.
+        queue_url: the queue that the body is sent to as messages; "" for other fronts.
 
     Attributes:
         names: what its templates need.
@@ -53,8 +55,9 @@ class Builder:
         headers: Sequence[tuple[str, Text]],
         files: Mapping[str, bytes],
         run_id: str,
-        signer: Signer | None = None,
+        signer: Authorizer | None = None,
         absolute: bool = False,
+        queue_url: str = "",
     ) -> None:
         split = urlsplit(url)
         self._method, self._run_id, self._signer = request.method, run_id, signer
@@ -64,13 +67,15 @@ class Builder:
         self._query = [(quote(name, safe=""), Text(resolve(value))) for name, value in request.query]
         self._headers = _headers(request, headers)
         self._body = _body(request, files)
+        if queue_url:
+            self._body = _merged(batch_body(self._body, queue_url, request.message_count))
         self.head = request.method == "HEAD"
         self.timeout_s = request.timeout_s
         self._matches = _status_table(request.expect)
         self._wanted = request.expect.body_contains.encode()
         self.reading = Reading(
             SEARCHED_BYTES if self._wanted else CLASSIFIED_BYTES,
-            (False,) * len(self._matches) if self._wanted else self._matches,
+            (False,) * len(self._matches) if self._wanted or queue_url else self._matches,
         )
         texts = [self._path, *(text for _, text in self._query), *(text for _, text in self._headers), *self._body]
         self.names: frozenset[str] = frozenset().union(*(text.names for text in texts if isinstance(text, Text)))
@@ -129,7 +134,7 @@ def our_headers(run_id: str, marks: bool, version: str) -> list[tuple[str, Text]
 
 
 def auth_headers(auth: Auth) -> list[tuple[str, Text]]:
-    """Return the headers that an auth fixes; SigV4 is the signer's.
+    """Return the headers that an auth fixes; those that change are `burstline.workers.authorizing`'s.
 
     Raises:
         CannotPrepare: a reference cannot be resolved.
@@ -143,11 +148,6 @@ def auth_headers(auth: Auth) -> list[tuple[str, Text]]:
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         return [("Authorization", Text.literal(f"Basic {pair}"))]
     return []
-
-
-def needs_signer(auth: Auth) -> bool:
-    """Return whether requests are signed."""
-    return auth.kind is AuthKind.SIGV4
 
 
 def _headers(request: Request, headers: Sequence[tuple[str, Text]]) -> list[tuple[str, Text]]:

@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from burstline.core.load.plan import DataOrder, Plan
+from burstline.core.load.plan import DataOrder, Front, Plan
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.selection import Selection
 from burstline.core.load.warming import WarmPoint, warm_at_start, warm_points
 from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.wire.templates import BUILT_IN_NAMES
 from burstline.workers.addresses import ForbiddenAddress, gate_for
-from burstline.workers.building import Builder, auth_headers, needs_signer, our_headers
+from burstline.workers.authorizing import Authorizer, make_authorizer
+from burstline.workers.aws_calls import as_sent, base_url
+from burstline.workers.building import Builder, auth_headers, our_headers
 from burstline.workers.dialing import Dialer
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache, check_columns, read_rows
@@ -22,7 +24,6 @@ from burstline.workers.flights import Flight
 from burstline.workers.limits import check_limits, local_port_count, most_connections, raise_file_limit
 from burstline.workers.secrets import resolve
 from burstline.workers.sending import Sender
-from burstline.workers.signing import Signer, signing_scope
 from burstline.workers.templating import Row, Text
 
 GUESSED_LATENCY_S = 0.1
@@ -42,7 +43,7 @@ class Toolkit:
         rows: of the data file; empty if there is none.
         dialer: opens connections to the target.
         ok_signature: of a response that met `expect`.
-        signer: for SigV4, else None; to be refreshed every minute.
+        authorizer: of requests whose authorization changes, else None; to be refreshed when it says so.
     """
 
     plan: Plan
@@ -50,7 +51,7 @@ class Toolkit:
     rows: list[Row]
     dialer: Dialer
     ok_signature: str
-    signer: Signer | None = None
+    authorizer: Authorizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,7 @@ async def make_toolkit(
         gate = gate_for(host, allowed_hosts)
     except ForbiddenAddress as error:
         raise CannotPrepare(str(error)) from error
-    signer = None
-    if needs_signer(plan.auth):
-        signer = await asyncio.to_thread(Signer, *signing_scope(plan.auth, plan.target.front, host))
+    authorizer = await asyncio.to_thread(make_authorizer, plan, host, allowed_hosts)
     bodies = {one.body_sha256: await files.fetch(one.body_sha256) for one in plan.requests if one.body_sha256}
     rows = read_rows(plan.data, await files.fetch(plan.data.sha256)) if plan.data else []
     longest_s = max(one.timeout_s for one in plan.requests)
@@ -152,12 +151,17 @@ async def make_toolkit(
     headers = [*our_headers(run_id, plan.marks, version), *auth_headers(plan.auth), *more_headers]
     if dialer.proxied_plain and dialer.proxy_authorization:
         headers.append(dialer.proxy_header())
-    builders = tuple(Builder(one, url, headers, bodies, run_id, signer, dialer.proxied_plain) for one in plan.requests)
+    front = plan.target.front
+    base, queue_url = base_url(url, front), url if front is Front.SQS else ""
+    builders = tuple(
+        Builder(as_sent(one, plan), base, headers, bodies, run_id, authorizer, dialer.proxied_plain, queue_url)
+        for one in plan.requests
+    )
     needed = frozenset().union(*(builder.names for builder in builders)) - BUILT_IN_NAMES
     if needed and not rows:
         raise CannotPrepare(f"the templates need {', '.join(sorted(needed))}, and the plan has no data")
     check_columns(rows, needed)
-    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[plan.target.front]}.ok", signer)
+    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[front]}.ok", authorizer)
 
 
 def prepare(

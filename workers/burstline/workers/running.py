@@ -1,6 +1,7 @@
 """Runs one segment: pacer, users, ceilings, sender and recorder joined."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from burstline.core.load.window import Window
 from burstline.core.quota.answers.classify import classify, meaning, signatures
 from burstline.workers.ceiling import Ceiling, slots_share
 from burstline.workers.clock import RunClock
+from burstline.workers.errors import CannotPrepare
 from burstline.workers.flights import Flight
 from burstline.workers.pacing import ArrivalReader, Pacer
 from burstline.workers.preparing import Prepared
@@ -18,6 +20,8 @@ from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, G
 from burstline.workers.sending import Sender
 from burstline.workers.timer import Timer, open_timer
 from burstline.workers.users import UserLoops
+
+_log = logging.getLogger(__name__)
 
 TICK_S = 0.025
 """How often deadlines, the lease and the recorder are looked after, seconds."""
@@ -28,8 +32,8 @@ FOLD_COUNT = 1500
 FOLD_TICKS = 8
 """Or, with fewer, after so many ticks."""
 
-CREDENTIALS_EVERY_S = 60.0
-"""How often AWS credentials are asked for again; they are renewed minutes before they end."""
+LOOKED_AT = frozenset({Front.LAMBDA, Front.SQS})
+"""Fronts whose 200 may be a failure: of the function, by a header; of messages in a batch, by the body."""
 
 DRAIN_S = 5.0
 """After a stop, answers under way are waited for at most so long; after the last arrival, their timeouts."""
@@ -85,9 +89,8 @@ class Segment:
             slots_share(ceilings.in_flight, prepared.stripe.segment, count) if ceilings.in_flight else 1 << 60
         )
         self._sender: Sender = prepared.bind(self._answered, self._failed, self._wired)
-        looks_at_headers = front is Front.LAMBDA  # an error of the function is a 200 with a header
         self._readings = [
-            builder.reading if looks_at_headers else replace(builder.reading, bare=builder.reading.skipped)
+            builder.reading if front in LOOKED_AT else replace(builder.reading, bare=builder.reading.skipped)
             for builder in prepared.builders
         ]
         self._hold = Hold()
@@ -183,10 +186,13 @@ class Segment:
                 await self._sender.warm(point.connections(self._latency_s))
 
     async def _keep_credentials(self) -> None:
-        signer = self._prepared.toolkit.signer
-        while signer is not None:
-            await asyncio.sleep(CREDENTIALS_EVERY_S)
-            await asyncio.to_thread(signer.refresh)
+        authorizer = self._prepared.toolkit.authorizer
+        while authorizer is not None:
+            await asyncio.sleep(authorizer.refresh_in_s())
+            try:
+                await asyncio.to_thread(authorizer.refresh)
+            except CannotPrepare as error:  # what there is stays in use; the next try comes soon
+                _log.warning("the authorization could not be renewed: %s", error)
 
     # the hot path: once per arrival
 
@@ -229,7 +235,7 @@ class Segment:
             name = TIMED_OUT
         else:
             expected = builder.expected(status, body)
-            if expected and self._front is not Front.LAMBDA:
+            if expected and self._front not in LOOKED_AT:
                 name = self._prepared.ok_signature
             else:
                 name = classify(self._front, status, headers, body, expected)

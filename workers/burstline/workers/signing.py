@@ -164,6 +164,10 @@ def _canonical_path(path: str) -> str:
     return quote(path or "/", safe="/~")
 
 
+CREDENTIALS_EVERY_S = 60.0
+"""How often AWS credentials are asked for again; they are renewed minutes before they end."""
+
+
 class Signer:
     """Signs requests with credentials that are renewed. Made in a thread: finding them may ask files and the network.
 
@@ -186,13 +190,22 @@ class Signer:
 
     def refresh(self) -> None:
         """Take over renewed credentials; may ask the network, so call it in a thread, well before they end."""
-        frozen = self._source.get_frozen_credentials()
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            frozen = self._source.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise CannotPrepare(f"AWS credentials could not be renewed: {type(error).__name__}") from error
         credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
         self.signature = Signature(credentials, self._region, self._service)
 
     def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
         """Return the headers with the signature's own added; see `Signature.sign`."""
         return self.signature.sign(method, url, headers, body)
+
+    def refresh_in_s(self) -> float:
+        """Return in how many seconds credentials are to be asked for again."""
+        return CREDENTIALS_EVERY_S
 
     def moment(self) -> object:
         """Return a value that stays equal as long as signatures of the same request do: at most a second."""

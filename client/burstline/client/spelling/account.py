@@ -6,11 +6,13 @@ from pydantic import Field, model_validator
 
 from burstline.client.problems import allowed
 from burstline.client.spelling.units import (
+    Flag,
     Rate,
     Ratio,
     Seconds,
     SecondsOverZero,
     Spelled,
+    Text,
     choices,
     mistake,
     numbers,
@@ -101,6 +103,25 @@ class Lambda(Spelled):
     functions: dict[str, Function] = Field(default_factory=dict)
 
 
+class Queue(Spelled):
+    """An SQS queue and the event source mapping that feeds a function from it."""
+
+    function: Text
+    batch: Annotated[int, wholes("a whole number 1 to 10000", least=1, most=10_000)] = 10
+    batch_window: Seconds = 0.0
+    maximum_concurrency: Annotated[int, wholes("a whole number 2 to 1000", least=2, most=1_000)] | None = None
+    visibility_timeout: Seconds | None = None
+    max_receives: Annotated[int, wholes("a whole number 1 to 1000", least=1, most=1_000)] | None = None
+    partial_batch: Flag = False
+    dead_letter_queue: Text = ""
+
+
+class Sqs(Spelled):
+    """Queues in front of functions."""
+
+    queues: dict[str, Queue] = Field(default_factory=dict)
+
+
 def _region(value: object) -> str:
     if isinstance(value, str) and 0 < len(value) <= 40 and value.replace("-", "").isalnum() and "-" in value:
         return value
@@ -111,8 +132,9 @@ ACCOUNT_SECTIONS: dict[str, Any] = {  # annotations, for pydantic
     "region": Annotated[str, reader(_region)],
     "apigateway": Gateway,
     "lambda": Lambda,
+    "sqs": Sqs,
 }
 """How each section of an account is read; `emulator` belongs to `burstline emulate` and `spelling.emulator`."""
 
-ACCOUNT_KEYS = ("region", "apigateway", "lambda", "emulator")
+ACCOUNT_KEYS = ("region", "apigateway", "lambda", "sqs", "emulator")
 """Every key at the top of an account file."""

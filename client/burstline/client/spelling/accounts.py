@@ -6,8 +6,8 @@ from typing import Any
 from burstline.client.documents import Document
 from burstline.client.problems import FieldPath, Problem, allowed
 from burstline.client.spelling.account import ACCOUNT_KEYS, ACCOUNT_SECTIONS
+from burstline.client.spelling.account_messages import account_message
 from burstline.client.spelling.fields import yaml_path
-from burstline.client.spelling.messages import account_message
 from burstline.client.spelling.reading import read_section, unknown_keys
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.account import account_from_proto
@@ -34,7 +34,7 @@ def read_account(document: Document, path: FieldPath, data: object) -> tuple[v1.
         if mistakes:
             problems += mistakes
             bad.append((key,))
-    message = account_message(values.get("region"), values.get("apigateway"), values.get("lambda"))
+    message = account_message(values.get("region"), values.get("apigateway"), values.get("lambda"), values.get("sqs"))
     try:
         account_from_proto(message)
     except InvalidMessage as error:

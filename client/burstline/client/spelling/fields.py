@@ -47,6 +47,12 @@ _LEAVES: dict[str, FieldPath] = {
     "marks_disabled": ("marks",),
     "body_contains": ("body",),
     "body_sha256": ("body_file",),
+    "message_count": ("messages",),
+    "batch_count": ("batch",),
+    "batch_window_duration": ("batch_window",),
+    "maximum_concurrency_count": ("maximum_concurrency",),
+    "visibility_timeout_duration": ("visibility_timeout",),
+    "max_receive_count": ("max_receives",),
 }
 
 _ACCOUNT = {
@@ -56,6 +62,7 @@ _ACCOUNT = {
     "functions": ("lambda", "functions"),
     "concurrency_count": ("lambda", "concurrency"),
     "scaling": ("lambda", "scaling"),
+    "queues": ("sqs", "queues"),
 }
 
 
@@ -128,7 +135,7 @@ def _account_path(path: Sequence[str | int]) -> FieldPath:
     if not path:
         return ("account",)
     head = _ACCOUNT.get(str(path[0]), (path[0],))
-    if path[0] in ("stages", "usage_plans", "functions") and len(path) > 1:
+    if path[0] in ("stages", "usage_plans", "functions", "queues") and len(path) > 1:
         below = tuple(path[2:])
         return ("account", *head, path[1], *_leaves(below[1:] if below[:1] == ("bucket",) else below))
     return ("account", *head, *_leaves(tuple(path[1:])))

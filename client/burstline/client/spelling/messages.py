@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from google.protobuf.duration_pb2 import Duration
 
-from burstline.client.spelling import account as accounts
 from burstline.client.spelling import load, plan, requests
 from burstline.v1 import resources_pb2 as v1
 
@@ -18,6 +17,10 @@ FRONT_OF = {
     "sqs": v1.SQS,
     "plain": v1.PLAIN,
 }
+
+
+CALLED = frozenset({v1.LAMBDA, v1.SQS})
+"""Fronts that are APIs of AWS's own: what is called follows from the front, and calls are signed."""
 
 
 def duration(seconds: float) -> Duration:
@@ -36,18 +39,22 @@ def front_of_host(host: str) -> v1.Front.ValueType:
         return v1.FUNCTION_URL
     if host.endswith(".elb.amazonaws.com"):
         return v1.ALB
+    if host.startswith("sqs."):
+        return v1.SQS
     return v1.FRONT_UNSPECIFIED
 
 
 def target_message(target: plan.Target, kinds: list[requests.Request], names: list[str]) -> v1.Target:
     """Return the target; `names` are the requests' names in the order of `kinds`."""
-    host = urlsplit(target.url).hostname or "" if "://" in target.url else ""
+    url = target.address()
+    host = urlsplit(url).hostname or "" if "://" in url else ""
     return v1.Target(
-        url=target.url,
+        url=url,
         front=FRONT_OF[target.front] if target.front else front_of_host(host),
         function=target.function,
         stage=target.stage or "",
         usage_plan=target.usage_plan,
+        qualifier=target.qualifier,
         function_of={name: kind.function for name, kind in zip(names, kinds, strict=True) if kind.function},
     )
 
@@ -60,8 +67,24 @@ def auth_message(auth: plan.Auth) -> v1.Auth:
         return v1.Auth(bearer=auth.bearer)
     if auth.basic is not None:
         return v1.Auth(basic=v1.Auth.Basic(username=auth.basic.username, password=auth.basic.password))
+    if auth.cognito is not None:
+        return v1.Auth(cognito=_cognito(auth.cognito))
     scope = auth.sigv4 or plan.SigV4()
     return v1.Auth(sigv4=v1.Auth.SigV4(region=scope.region, service=scope.service))
+
+
+def _cognito(found: plan.Cognito) -> v1.Auth.Cognito:
+    return v1.Auth.Cognito(
+        client_id=found.client_id,
+        client_secret=found.client_secret,
+        username=found.username,
+        password=found.password,
+        region=found.region,
+        token=v1.Auth.Cognito.ACCESS if found.token == "access" else v1.Auth.Cognito.ID,
+        token_url=found.token_url,
+        scopes=found.scopes,
+        endpoint_url=found.endpoint_url,
+    )
 
 
 def request_message(kind: requests.Request, name: str, body_sha256: str) -> v1.Request:
@@ -79,6 +102,7 @@ def request_message(kind: requests.Request, name: str, body_sha256: str) -> v1.R
             body_contains=kind.expect.body,
         ),
         timeout_duration=duration(kind.timeout),
+        message_count=kind.messages,
     )
     if "json" in contents:
         message.json = json.dumps(kind.json_, ensure_ascii=False, separators=(",", ":"))
@@ -159,54 +183,3 @@ def connections_message(connections: plan.Connections) -> v1.Connections:
         ip={"any": v1.Connections.ANY, "4": v1.Connections.V4, "6": v1.Connections.V6}[connections.ip],
         dns_duration=duration(connections.dns.every),
     )
-
-
-def account_message(
-    region: str | None, gateway: accounts.Gateway | None, functions: accounts.Lambda | None
-) -> v1.Account:
-    """Return the declared quotas; what is None was not declared."""
-    message = v1.Account(region=region or "")
-    if gateway is not None:
-        if gateway.rate is not None or gateway.burst is not None:
-            message.gateway.CopyFrom(_bucket(gateway))
-        for name, stage in gateway.stages.items():
-            message.stages[name].CopyFrom(_bucket(stage))
-        for name, usage in gateway.usage_plans.items():
-            message.usage_plans[name].CopyFrom(_usage_plan(usage))
-    if functions is not None:
-        if functions.concurrency is not None:
-            message.concurrency_count = functions.concurrency
-        message.scaling = v1.Account.LEGACY if functions.scaling == "legacy" else v1.Account.CURRENT
-        for name, function in functions.functions.items():
-            message.functions[name].CopyFrom(_function(function))
-    return message
-
-
-def _bucket(bucket: accounts.Bucket) -> v1.Account.Bucket:
-    return v1.Account.Bucket(request_count_per_second=bucket.rate, burst_count=bucket.burst)
-
-
-def _usage_plan(usage: accounts.UsagePlan) -> v1.Account.UsagePlan:
-    message = v1.Account.UsagePlan()
-    if usage.rate is not None or usage.burst is not None:
-        message.bucket.CopyFrom(_bucket(usage))
-    if usage.quota is not None:
-        message.quota_count, message.quota_period = usage.quota.limit, usage.quota.per
-    return message
-
-
-def _function(function: accounts.Function) -> v1.Account.Function:
-    message = v1.Account.Function(
-        reserved_count=function.reserved,
-        provisioned_count=function.provisioned,
-        init_duration=duration(function.init),
-        memory_mb=function.memory_mb,
-        timeout_duration=duration(function.timeout),
-        error_ratio=function.errors,
-        other_request_count_per_second=function.other_traffic.rate if function.other_traffic else 0.0,
-    )
-    if function.duration is not None:
-        p99_s = function.duration.p50 if function.duration.p99 is None else function.duration.p99
-        message.p50_duration.CopyFrom(duration(function.duration.p50))
-        message.p99_duration.CopyFrom(duration(p99_s))
-    return message

@@ -1,5 +1,6 @@
 """The sections of a plan file, each a type of its own, so that one bad section hides no mistake in another."""
 
+import os
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -27,13 +28,33 @@ FRONTS = ("rest", "http", "function_url", "alb", "lambda", "sqs", "plain")
 
 
 class Target(Spelled):
-    """Where requests go."""
+    """Where requests go; front lambda needs no URL where a region is known."""
 
-    url: Text
+    url: Text = ""
     front: Annotated[str, choices(*FRONTS)] | None = None
     function: Text = ""
+    qualifier: Text = ""
+    region: Text = ""
     stage: Text | None = None
     usage_plan: Text = ""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "Target":
+        if not self.address():
+            raise mistake("is missing; allowed: the target's URL, or front: lambda with function and region", "url")
+        if self.front == "lambda" and not (self.function or self.url):
+            raise mistake("is missing; allowed: the name or ARN of the function to invoke", "function")
+        return self
+
+    def address(self) -> str:
+        """Return the URL; for the Invoke API, if none is stated, that of the region; "" if there is none."""
+        if self.url or self.front != "lambda":
+            return self.url
+        arn = self.function.split(":")
+        region = self.region or (arn[3] if len(arn) > 6 else "")
+        region = region or os.environ.get("AWS_REGION", "") or os.environ.get("AWS_DEFAULT_REGION", "")
+        suffix = ".cn" if region.startswith("cn-") else ""
+        return f"https://lambda.{region}.amazonaws.com{suffix}" if region else ""
 
 
 class Basic(Spelled):
@@ -50,6 +71,24 @@ class SigV4(Spelled):
     service: Text = ""
 
 
+class Cognito(Spelled):
+    """Tokens of a user pool: with user name and password, or, with `token_url`, with the client's own credentials."""
+
+    client_id: Text
+    client_secret: Text = ""
+    username: Text = ""
+    password: Text = ""
+    region: Text = ""
+    token: Annotated[str, choices("id", "access")] = "id"
+    token_url: Text = ""
+    scopes: list[Text] = Field(default_factory=list)
+    endpoint_url: Text = ""
+
+
+WAYS = ("api_key", "bearer", "basic", "sigv4", "cognito")
+"""Ways to authenticate."""
+
+
 class Auth(Spelled):
     """One way to authenticate; secrets as `${env:NAME}`."""
 
@@ -57,6 +96,7 @@ class Auth(Spelled):
     bearer: Text | None = None
     basic: Basic | None = None
     sigv4: SigV4 | None = None
+    cognito: Cognito | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -65,10 +105,10 @@ class Auth(Spelled):
 
     @model_validator(mode="after")
     def _one_way(self) -> "Auth":
-        ways = [name for name in ("api_key", "bearer", "basic", "sigv4") if getattr(self, name) is not None]
+        ways = [name for name in WAYS if getattr(self, name) is not None]
         if len(ways) != 1:
             found = " and ".join(ways) or "none"
-            raise mistake(f"found {found}; allowed: exactly one of api_key, bearer, basic, sigv4", *ways[1:2])
+            raise mistake(f"found {found}; allowed: exactly one of {', '.join(WAYS)}", *ways[1:2])
         for name, secret in self._secrets():
             if "${" not in secret:
                 raise mistake("found a secret in the plan; allowed: a reference such as ${env:API_KEY}", name)
@@ -77,6 +117,8 @@ class Auth(Spelled):
     def _secrets(self) -> list[tuple[str, str]]:
         pairs = [("api_key", self.api_key), ("bearer", self.bearer)]
         pairs.append(("basic", self.basic.password or None if self.basic else None))
+        if self.cognito is not None:
+            pairs += [("cognito", self.cognito.password or None), ("cognito", self.cognito.client_secret or None)]
         return [(name, secret) for name, secret in pairs if secret is not None]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from burstline.client.problems import allowed
-from burstline.client.spelling.units import Spelled, Text, choices, mistake, numbers, reader, seconds, text
+from burstline.client.spelling.units import Spelled, Text, choices, mistake, numbers, reader, seconds, text, wholes
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 """Each is also a key: `post: /orders`."""
@@ -93,6 +93,7 @@ class Request(Spelled):
     expect: Expect = Expect()
     timeout: Annotated[float, seconds(least_s=0.001, most_s=900, says="1ms to 15m")] = 30.0
     function: Text = ""
+    messages: Annotated[int, wholes("a whole number 1 to 10", least=1, most=10)] = 1
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "Request":
@@ -101,7 +102,7 @@ class Request(Spelled):
             raise mistake(f"found {' and '.join(methods)}; allowed: one method per request", methods[1])
         if methods and (self.method is not None or self.path is not None):
             raise mistake(f"stands beside {methods[0]}; allowed: either, not both", "method" if self.method else "path")
-        if not methods and self.path is None:
+        if not methods and self.path is None and not self.contents():
             raise mistake("says nothing of what is sent; allowed: a method with its path, such as get: /orders")
         bodies = [key for key in ("json", "body", "body_file") if key in self.contents()]
         if len(bodies) > 1:
@@ -116,12 +117,17 @@ class Request(Spelled):
     def _text(self, key: str) -> bool:
         return getattr(self, key) is not None
 
+    @property
+    def bare(self) -> bool:
+        """Whether it has a body alone: what the Invoke API and SQS are sent, which need neither method nor path."""
+        return self.path is None and self.method is None and all(getattr(self, method) is None for method in METHODS)
+
     def verb(self) -> str:
-        """Return the method in capitals."""
+        """Return the method in capitals; a bare one is a POST."""
         for method in METHODS:
             if getattr(self, method) is not None:
                 return method.upper()
-        return (self.method or "get").upper()
+        return "POST" if self.bare else (self.method or "get").upper()
 
     def url_path(self) -> str:
         """Return the path with its query as written."""

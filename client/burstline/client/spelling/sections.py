@@ -8,12 +8,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from burstline.client.documents import Document
 from burstline.client.problems import FieldPath, Problem, allowed, field_text
 from burstline.client.spelling import load, messages, plan, requests
 from burstline.client.spelling.files import BadFile, PlanFile, read_body, read_rows
 from burstline.client.spelling.reading import read_section, unknown_keys
+from burstline.core.quota.aws.iam import on_aws
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.templates import names_in
 
@@ -100,6 +102,7 @@ class PlanReader:
     def _add_requests(self, message: v1.Plan) -> None:
         kinds: list[requests.Request] = []
         names: list[str] = []
+        bare: list[int] = []
         for index, item, kind in self._items("requests", "a list of at least one request"):
             stated = item.get("name") if isinstance(item, dict) else None
             name = stated if isinstance(stated, str) and stated else f"request {index + 1}"
@@ -107,6 +110,7 @@ class PlanReader:
                 message.requests.append(v1.Request(name=name, method="GET", path="/"))
                 continue
             kinds.append(kind)
+            bare += [index] if kind.bare else []
             names.append(kind.name or f"request {index + 1}")
             message.requests.append(messages.request_message(kind, names[-1], self._body(kind, index)))
         target = self.document.data.get("target")
@@ -120,6 +124,14 @@ class PlanReader:
             message.requests.append(v1.Request(name="request 1", method="GET", path="/"))
         if ("target",) in self.bad:
             self._check_url_alone(message, target)
+        else:
+            self._check_bare(message, bare)
+
+    def _check_bare(self, message: v1.Plan, bare: list[int]) -> None:
+        """Refuse requests without method and path where the front does not say both."""
+        for index in bare if message.target.front not in messages.CALLED else ():
+            text = "has a body, but no method; allowed: a method with its path, such as post: /orders"
+            self._refuse(("requests", index), text)
 
     def _check_url_alone(self, message: v1.Plan, target: object) -> None:
         """Have the URL of a target that is bad elsewhere checked; without one, put in a harmless one."""
@@ -175,6 +187,8 @@ class PlanReader:
         auth = self._section("auth", None)
         if auth is not None:
             message.auth.CopyFrom(messages.auth_message(auth))
+        elif message.target.front in messages.CALLED and on_aws(urlsplit(message.target.url).hostname or ""):
+            message.auth.CopyFrom(messages.auth_message(plan.Auth(sigv4=plan.SigV4())))
         goal = self.document.data.get("goal")
         if isinstance(goal, int | float) and not isinstance(goal, bool):
             self.document.data["goal"] = {"rate": goal}

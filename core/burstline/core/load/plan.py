@@ -138,6 +138,7 @@ class Request:
         body_sha256: an uploaded file sent as it is.
         expect: what makes the response `ok`.
         timeout_s: from due to the last byte, seconds, > 0.
+        message_count: front `sqs`: messages in one call, 1..10.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Request:
     body_sha256: str = ""
     expect: Expect = field(default_factory=Expect)
     timeout_s: float = 30.0
+    message_count: int = 1
 
 
 class AuthKind(StrEnum):
@@ -161,6 +163,34 @@ class AuthKind(StrEnum):
     BEARER = "bearer"
     BASIC = "basic"
     SIGV4 = "sigv4"
+    COGNITO = "cognito"
+
+
+@dataclass(frozen=True, slots=True)
+class Cognito:
+    """How tokens of an Amazon Cognito user pool are asked for.
+
+    Attributes:
+        client_id: of the app client.
+        client_secret: a reference; "" where the app client has none.
+        username: password flow (InitiateAuth, USER_PASSWORD_AUTH): may be a reference.
+        password: a reference.
+        region: of the user pool; "" where `token_url` or `endpoint_url` stands in for it.
+        access: password flow: send the access token in place of the identity token.
+        token_url: client-credentials flow: the token endpoint; "" is the password flow.
+        scopes: client-credentials flow: to ask for; empty is all.
+        endpoint_url: where InitiateAuth is called in place of AWS's own host; "" is AWS's.
+    """
+
+    client_id: str
+    client_secret: str = ""
+    username: str = ""
+    password: str = ""
+    region: str = ""
+    access: bool = False
+    token_url: str = ""
+    scopes: tuple[str, ...] = ()
+    endpoint_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,7 @@ class Auth:
         password: for `basic`.
         region: for `sigv4`.
         service: for `sigv4`: `execute-api`, `lambda` or another service's signing name.
+        cognito: for `cognito`, else None.
     """
 
     kind: AuthKind = AuthKind.NONE
@@ -182,6 +213,7 @@ class Auth:
     password: str = ""
     region: str = ""
     service: str = ""
+    cognito: Cognito | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +221,13 @@ class Target:
     """Where requests go.
 
     Attributes:
-        url: http or https, with host; the path is a prefix of every request's.
+        url: http or https, with host; the path is a prefix of every request's. For front `sqs` the queue's own URL.
         front: the kind of entry point.
         function: the Lambda function behind it; "" is unknown.
         stage: the API Gateway stage; "" is unknown.
         usage_plan: the usage plan our key belongs to; "" is none.
         function_of: request name -> function, where requests go to different ones.
+        qualifier: alias or version that front `lambda` invokes; "" is $LATEST.
     """
 
     url: str
@@ -203,6 +236,12 @@ class Target:
     stage: str = ""
     usage_plan: str = ""
     function_of: tuple[tuple[str, str], ...] = ()
+    qualifier: str = ""
+
+    @property
+    def queue(self) -> str:
+        """Name of the queue of front `sqs`, the last part of its URL; "" for other fronts."""
+        return self.url.rpartition("/")[2] if self.front is Front.SQS else ""
 
 
 class DataOrder(StrEnum):

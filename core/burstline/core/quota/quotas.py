@@ -122,6 +122,33 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue and the event source mapping that feeds a function from it.
+
+    Attributes:
+        name: the queue's; one that ends with ".fifo" keeps order by message group.
+        function: fed by it.
+        batch: most messages of one invocation, 1..10000.
+        batch_window_s: how long messages are gathered for a batch, seconds, 0..300.
+        maximum_concurrency: of the mapping, 2..1000; None is "none set".
+        visibility_timeout_s: how long a received message stays hidden, seconds, 0..43200.
+        max_receives: receives after which a message goes to the dead-letter queue, 1..1000; None: there is none.
+        partial_batch: the function reports the failed messages of a batch.
+        dead_letter_queue: its name; "" exactly when `max_receives` is None.
+    """
+
+    name: str
+    function: str
+    batch: int = 10
+    batch_window_s: float = 0.0
+    maximum_concurrency: int | None = None
+    visibility_timeout_s: float = 30.0
+    max_receives: int | None = None
+    partial_batch: bool = False
+    dead_letter_queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One AWS account in one region: everything that can throttle a request.
 
@@ -135,6 +162,7 @@ class Account:
         scaling: the scaling regime.
         legacy_burst: initial burst of the legacy regime, environments (500, 1000 or 3000 by region).
         functions: Lambda functions by name; all share `concurrency`.
+        queues: SQS queues in front of functions, by name.
         declared: dotted paths that were stated rather than defaulted, for example `lambda.concurrency`,
             `apigateway.rate`, `apigateway.stages.prod`, `lambda.functions.checkout.reserved`.
         read: those of `declared` whose value was read from AWS rather than stated by the user.
@@ -148,6 +176,7 @@ class Account:
     scaling: Scaling = Scaling.CURRENT
     legacy_burst: int = 500
     functions: dict[str, Function] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
     read: frozenset[str] = frozenset()
 

@@ -5,12 +5,22 @@ from collections.abc import Iterator, Mapping
 
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TRANSPORT_SIGNATURES
-from burstline.core.quota.answers.signatures import FUNCTION_ERROR, MEANINGS, MEANINGS_OF, PREFIXES, RULES, Meaning
+from burstline.core.quota.answers.signatures import (
+    BATCH_FAILED,
+    BATCH_THROTTLED,
+    FUNCTION_ERROR,
+    MEANINGS,
+    MEANINGS_OF,
+    PREFIXES,
+    RULES,
+    Meaning,
+)
 
 EVIDENCE_BYTES = 4096
 """How much of a body is looked at, bytes."""
 
 _FIELD = re.compile(rb'"(?:message|reason|type|__type|code)"\s*:\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_FAILED_ENTRIES = re.compile(rb'"Failed"\s*:\s*\[(\s*\{[^\]]*)')
 _XML_FIELD = re.compile(rb"<(?:Message|Code)>([^<]*)</", re.IGNORECASE)
 
 
@@ -45,6 +55,8 @@ def classify(front: Front, status: int, headers: Mapping[str, str], body: bytes,
     # The Invoke API answers 200 when the function failed: the header's presence says so, whatever its value.
     if front is Front.LAMBDA and "x-amz-function-error" in headers:
         return FUNCTION_ERROR
+    if front is Front.SQS and status == 200 and (failed := _FAILED_ENTRIES.search(body[:EVIDENCE_BYTES])):
+        return BATCH_THROTTLED if b"throttl" in failed[1].lower() else BATCH_FAILED
     if expected:
         return f"{prefix}.ok"
     if status < 400:

@@ -180,6 +180,9 @@ RULES: dict[Front, tuple[Rule, ...]] = {
 FUNCTION_ERROR = "lambda.function_error"
 """The Invoke API's answer when the function's own code failed: 200 with the header `X-Amz-Function-Error`."""
 
+BATCH_FAILED, BATCH_THROTTLED = "sqs.batch.failed", "sqs.batch.throttled"
+"""SendMessageBatch's answer when some or all of its messages were not taken: 200 with `Failed` entries."""
+
 
 def _common(prefix: str) -> dict[str, Meaning]:
     return {
@@ -195,6 +198,8 @@ def _meanings_of(front: Front) -> dict[str, Meaning]:
     found = _common(prefix) | {f"{prefix}.{rule.name}": rule.meaning for rule in RULES[front]}
     if front is Front.LAMBDA:
         found[FUNCTION_ERROR] = _FAILED
+    if front is Front.SQS:
+        found |= {BATCH_FAILED: _FAILED, BATCH_THROTTLED: _OTHER_THROTTLE}
     return found
 
 

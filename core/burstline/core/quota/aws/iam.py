@@ -66,8 +66,8 @@ class Scope:
 
     @property
     def names_aws(self) -> bool:
-        """Whether there is anything in AWS to read: a function or an API."""
-        return bool(self.functions) or self.gateway
+        """Whether there is anything in AWS to read: a function, an API or a queue."""
+        return bool(self.functions or self.queues) or self.gateway
 
 
 _API_HOST = re.compile(r"^([a-z0-9]+)\.execute-api(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
@@ -100,18 +100,20 @@ def scope_of(plan: Plan, region: str = "") -> Scope:
         or (service[1] if service else "")
     )
     path = urlsplit(plan.target.url).path.strip("/").split("/")[0]
+    owner = path if plan.target.queue and path.isdigit() and len(path) == 12 else "*"
     in_path = path if api and plan.target.front is Front.REST else ""
     return Scope(
         region=found or "*",
         functions=tuple(dict.fromkeys(name for name, _, _, _ in split)),
-        qualifiers=tuple((name, qualifier) for name, qualifier, _, _ in split if qualifier),
+        qualifiers=tuple((n, q or plan.target.qualifier) for n, q, _, _ in split if q or plan.target.qualifier),
         front=plan.target.front,
         host=host,
         api_id=api[1] if api else "",
         stage=plan.target.stage or in_path,
         usage_plan=plan.target.usage_plan,
-        account=next((a for _, _, _, a in split if a), "*"),
+        account=next((a for _, _, _, a in split if a), owner),
         partition=_partition(found),
+        queues=(plan.target.queue,) if plan.target.queue else (),
     )
 
 
