@@ -51,9 +51,14 @@ benchmark-find: $(READY)  ## the search on fresh accounts: its error, and its re
 benchmark-closed-loop: $(READY)  ## run, apply the advice, run again, on fresh accounts
 	@$(BIN)/python benchmarks/closed_loop.py --count 110
 
-lock:            ## requirements.lock from pyproject.toml (needs uv)
-	uv export --quiet --no-emit-project --all-groups --no-annotate --no-header -o requirements.lock
-	rm -f uv.lock
+# What is locked stays as it is: `make lock LOCK=--upgrade` raises versions. What the image is built with and runs with
+# are parts of the one lock, hence the copies: uv keeps the hashes that it finds in its output file.
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+lock:            ## requirements.lock, and its parts for the image, from pyproject.toml (needs uv)
+	$(COMPILE) $(LOCK) pyproject.toml --group dev -o requirements.lock
+	cp requirements.lock deploy/image/runtime.lock && cp requirements.lock deploy/image/build.lock
+	$(COMPILE) pyproject.toml -o deploy/image/runtime.lock
+	$(COMPILE) --group build -o deploy/image/build.lock
 
 $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) (once)"

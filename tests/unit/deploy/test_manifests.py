@@ -129,7 +129,7 @@ def test_no_container_has_rights_it_does_not_need() -> None:
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
     image = (ROOT / "Dockerfile").read_text()
-    assert "\nUSER burstline\n" in image
+    assert "\nUSER 10001\n" in image
 
 
 def test_compose_publishes_ports_on_this_machine_only() -> None:
