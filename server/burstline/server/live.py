@@ -1,8 +1,10 @@
 """A run's totals while it runs: constant in size whatever the rate and length."""
 
+from collections.abc import Iterable
+
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Second
-from burstline.core.load.window import BINS_PER_S, Load, Window
+from burstline.core.load.window import BINS_PER_S, Latency, Load, Window
 
 KEPT_S = 30
 """Seconds of run time of which details are kept."""
@@ -14,8 +16,6 @@ class LiveTotals:
     Attributes:
         load: due, sent and dropped.
         signatures: counts of answers.
-        latency: from due, all answers.
-        lateness: of everything sent.
         seconds: the newest `KEPT_S` by second of run time.
         peak_10ms: most requests sent in one bin.
         peak_1s: most requests sent in one second.
@@ -24,12 +24,11 @@ class LiveTotals:
     def __init__(self) -> None:
         self.load = Load()
         self.signatures: dict[str, int] = {}
-        self.latency = Histogram()
-        self.lateness = Histogram()
         self.seconds: dict[int, Second] = {}
         self.peak_10ms = 0
         self.peak_1s = 0
         self._bins: dict[int, int] = {}
+        self._latency, self._lateness = Histogram(), Histogram()
 
     def add(self, window: Window) -> None:
         """Add a window, in any order."""
@@ -40,31 +39,48 @@ class LiveTotals:
         for key, count in window.answers.items():
             self.signatures[key.signature] = self.signatures.get(key.signature, 0) + count
             second.answers[key.signature] = second.answers.get(key.signature, 0) + count
-        for latency in window.latencies.values():
-            self.latency.merge(latency.due)
-            second.latency.merge(latency.due)
-        self.lateness.merge(window.lateness)
+        for timed, latency in window.latencies.items():
+            second.latencies.setdefault(timed.signature, Latency()).add(latency)
         second.lateness.merge(window.lateness)
-        for index, ten_ms in window.bins.items():
-            if ten_ms.sent:
-                self._bins[index] = self._bins.get(index, 0) + ten_ms.sent
-                self.peak_10ms = max(self.peak_10ms, self._bins[index])
+        bins = self._bins
+        for index, sent in window.sent_bins.items():
+            bins[index] = together = bins.get(index, 0) + sent
+            if together > self.peak_10ms:
+                self.peak_10ms = together
         self.peak_1s = max(self.peak_1s, second.load.sent)
         second.in_flight += window.in_flight
         self._shrink()
 
     def _shrink(self) -> None:
         newest = max(self.seconds)
-        for second in [second for second in self.seconds if second <= newest - KEPT_S]:
-            del self.seconds[second]
+        if len(self.seconds) <= KEPT_S:
+            return
+        for number in [number for number in self.seconds if number <= newest - KEPT_S]:
+            second = self.seconds.pop(number)
+            self._latency.merge(second.latency)
+            self._lateness.merge(second.lateness)
         if len(self._bins) > 2 * KEPT_S * BINS_PER_S:
             edge = (newest - KEPT_S) * BINS_PER_S
             self._bins = {index: sent for index, sent in self._bins.items() if index >= edge}
 
+    @property
+    def latency(self) -> Histogram:
+        """From due, all answers; summed when asked for, because windows come hundreds of times more often."""
+        return _sum([self._latency, *(second.latency for second in self.seconds.values())])
+
+    @property
+    def lateness(self) -> Histogram:
+        """Of everything sent; as `latency`."""
+        return _sum([self._lateness, *(second.lateness for second in self.seconds.values())])
+
     def recent_latency(self, until_second: int, count: int) -> Histogram:
         """Return the latencies that became known in the `count` seconds up to and with `until_second`."""
-        merged = Histogram()
-        for second in range(until_second - count + 1, until_second + 1):
-            if second in self.seconds:
-                merged.merge(self.seconds[second].latency)
-        return merged
+        recent = range(until_second - count + 1, until_second + 1)
+        return _sum([self.seconds[second].latency for second in recent if second in self.seconds])
+
+
+def _sum(histograms: Iterable[Histogram]) -> Histogram:
+    merged = Histogram()
+    for one in histograms:
+        merged.merge(one)
+    return merged

@@ -3,7 +3,7 @@
 import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Second
-from burstline.core.load.window import Drop, Load
+from burstline.core.load.window import Drop, Latency, Load
 from burstline.server.aborting import AbortWatch, measure
 from burstline.wire.conditions import parse_condition
 
@@ -14,7 +14,7 @@ def second(**answers: int) -> Second:
     for _ in range(sum(answers.values())):
         latency.add(0.2)
     counts = {name.replace("__", "."): count for name, count in answers.items()}
-    return Second(Load(20, 16, 16, {Drop.LATE: 4}), counts, latency)
+    return Second(Load(20, 16, 16, {Drop.LATE: 4}), counts, {"plain.ok": Latency(due=latency)})
 
 
 def watch(text: str) -> AbortWatch:

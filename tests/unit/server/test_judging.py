@@ -87,6 +87,15 @@ def test_lambda_throttles_behind_rest_are_settled_and_named(make_run: MakeRun) -
     assert rows == {("ok", "due"), ("ok", "sent"), ("throttled", "due"), ("throttled", "sent")}
 
 
+def test_quick_throttles_do_not_hide_how_slow_work_is(make_run: MakeRun) -> None:
+    """A stage lets 100/s of 300/s through, work takes 200 ms: the seconds' median of ok requests stays at it."""
+    columns = judged(make_run(STEADY, STAGE, service=ServiceTime(0.2, 0.2)))["series"]["columns"]
+    for basis in ("due", "sent"):
+        assert columns[f"latency_ok_{basis}_p50_s"][2] >= 0.2
+        assert columns[f"latency_throttled_{basis}_p99_s"][2] < 0.1
+    assert {len(column) for column in columns.values()} == {len(columns["due"])}
+
+
 def test_a_generator_that_could_not_keep_up_gets_no_advice(make_run: MakeRun) -> None:
     report = judged(make_run(STEADY, STAGE, late_s=0.012))
     assert report["verdict"] == "generator_limited"

@@ -18,7 +18,7 @@ QUIET_ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-CHARTS = ["rates", "latency", "distribution", "concurrency", "lateness"]
+CHARTS = ["rates", "latency", "throttles", "distribution", "concurrency", "lateness"]
 LOAD = (Phase("steady", 5.0, Constant(300.0)), Phase("rest", 1.0, Pause()), Phase("ramp", 4.0, Ramp(50, 200)))
 STAGE = Account(stages={"prod": Bucket(100, 100)}, declared=frozenset({"apigateway.stages.prod"}))
 
@@ -139,8 +139,8 @@ def test_every_chart_is_drawn_and_all_text_readable_in_the_readers_colours(
     visit: Open, scheme: Literal["light", "dark"]
 ) -> None:
     page = visit(scheme=scheme).page
-    lines = {"rates": palette.THROTTLED, "latency": palette.P99, "distribution": palette.ACCEPTED,
-             "concurrency": palette.SENT, "lateness": palette.SENT}  # fmt: skip
+    lines = {"rates": palette.THROTTLED, "latency": palette.P99, "throttles": palette.THROTTLED,
+             "distribution": palette.ACCEPTED, "concurrency": palette.SENT, "lateness": palette.SENT}  # fmt: skip
     assert page.eval_on_selector_all(".plot", "all => all.map((one) => one.id)") == CHARTS
     for name in CHARTS:
         drawn = page.evaluate(DRAWN, name)

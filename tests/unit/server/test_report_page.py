@@ -19,6 +19,7 @@ from burstline.server.pages.report import CONTENTS, report_html
 
 MakeRun = Callable[..., RunRecord]
 Report = dict[str, Any]
+CHARTS = ["rates", "latency", "throttles", "distribution", "concurrency", "lateness"]
 STEADY = (Phase("steady", 5.0, Constant(300.0)),)
 STAGE = Account(stages={"prod": Bucket(100, 100)}, declared=frozenset({"apigateway.stages.prod"}))
 
@@ -116,12 +117,13 @@ def test_the_file_names_no_other_place(bound: Report) -> None:
 def test_each_chart_has_words_a_table_and_a_picture_for_print(bound: Report) -> None:
     page = Page(report_html(bound))
     charts = [attributes for tag, attributes in page.tags if attributes.get("class") == "plot"]
-    assert [chart["id"] for chart in charts] == ["rates", "latency", "distribution", "concurrency", "lateness"]
+    assert [chart["id"] for chart in charts] == CHARTS
     assert all(len(chart["aria-label"] or "") > 40 and chart["role"] == "img" for chart in charts)
     assert page.attributes("img", "id") == [f"{chart['id']}-print" for chart in charts]
     assert all(page.attributes("img", "alt"))
     captions = page.text
-    for caption in ("Requests a second over the run", "Latency percentiles over the run", "Latency by percentile",
+    for caption in ("Requests a second over the run", "Latency percentiles of ok requests over the run",
+                    "Latency percentiles of throttled requests over the run", "Latency by percentile",
                     "Requests in flight over the run", "Lateness over the run"):  # fmt: skip
         assert caption in captions
 
@@ -178,7 +180,7 @@ def test_a_report_of_an_earlier_version_still_has_a_page(bound: Report) -> None:
     old["workers"] = [{**old["workers"][0]}]
     for name in ("sent", "lateness_p99_s", "lateness_max_s", "start_late_s"):
         del old["workers"][0][name]
-    del old["series"]["columns"]["latency_p95_s"]
+    del old["series"]["columns"]["latency_ok_due_p95_s"]
     assert "host, pid 7" in report_html(old)
 
 

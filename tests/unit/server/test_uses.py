@@ -4,7 +4,7 @@ import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.plan import Plan
 from burstline.core.load.totals import Second
-from burstline.core.load.window import Load
+from burstline.core.load.window import Latency, Load
 from burstline.core.quota.quotas import Account, Bucket, Function
 from burstline.server.uses import Use, uses_in
 from burstline.v1 import resources_pb2 as v1
@@ -29,7 +29,7 @@ def second(sent: int, in_flight: int = 0, latency_s: float = 0.01, **answers: in
     for _ in range(sent):
         latency.add(latency_s)
     spelled = {name.replace("__", "."): count for name, count in answers.items()}
-    return Second(Load(due=sent, sent=sent), spelled, latency, in_flight=in_flight)
+    return Second(Load(due=sent, sent=sent), spelled, {"rest.ok": Latency(due=latency)}, in_flight=in_flight)
 
 
 def seen(*recent: Second) -> dict[str, Use]:

@@ -3,7 +3,17 @@
 from dataclasses import dataclass, field
 
 from burstline.core.load.histogram import Histogram
-from burstline.core.load.window import AnswerKey, Bin, Latency, LatencyKey, Load, Mark, Window
+from burstline.core.load.window import (
+    AnswerKey,
+    Bins,
+    Latency,
+    LatencyKey,
+    Load,
+    Mark,
+    Window,
+    add_bins,
+    add_signature_bins,
+)
 
 
 @dataclass(slots=True)
@@ -13,7 +23,7 @@ class Second:
     Attributes:
         load: what came due and what we did with it.
         answers: signature -> count of what became known in it.
-        latency: from due, of what became known in it, all signatures.
+        latencies: by signature, of what became known in it.
         lateness: of what was sent in it.
         cpu_ratio: the highest of any worker.
         in_flight: at its end, summed.
@@ -21,10 +31,18 @@ class Second:
 
     load: Load = field(default_factory=Load)
     answers: dict[str, int] = field(default_factory=dict)
-    latency: Histogram = field(default_factory=Histogram)
+    latencies: dict[str, Latency] = field(default_factory=dict)
     lateness: Histogram = field(default_factory=Histogram)
     cpu_ratio: float = 0.0
     in_flight: int = 0
+
+    @property
+    def latency(self) -> Histogram:
+        """From due, all signatures together; made anew each time."""
+        together = Histogram()
+        for one in self.latencies.values():
+            together.merge(one.due)
+        return together
 
 
 @dataclass(slots=True)
@@ -36,8 +54,7 @@ class Totals:
         answers: by phase, request and signature.
         latencies: by request and signature.
         seconds: by second of run time.
-        bins: by bin index, by send time.
-        completions: bin index (by completion time) -> signature -> count.
+        due_bins, sent_bins, answer_bins, completion_bins: as in a window.
         marks: segment index -> bin index -> mark; marks of different workers do not sum.
         lateness: of everything that was sent.
         clock_error_s: the largest half-width reported.
@@ -47,8 +64,10 @@ class Totals:
     answers: dict[AnswerKey, int] = field(default_factory=dict)
     latencies: dict[LatencyKey, Latency] = field(default_factory=dict)
     seconds: dict[int, Second] = field(default_factory=dict)
-    bins: dict[int, Bin] = field(default_factory=dict)
-    completions: dict[int, dict[str, int]] = field(default_factory=dict)
+    due_bins: Bins = field(default_factory=dict)
+    sent_bins: Bins = field(default_factory=dict)
+    answer_bins: dict[str, Bins] = field(default_factory=dict)
+    completion_bins: dict[str, Bins] = field(default_factory=dict)
     marks: dict[int, dict[int, Mark]] = field(default_factory=dict)
     lateness: Histogram = field(default_factory=Histogram)
     connect: Histogram = field(default_factory=Histogram)
@@ -69,13 +88,11 @@ class Totals:
             second.answers[answer.signature] = second.answers.get(answer.signature, 0) + count
         for key, latency in window.latencies.items():
             self.latencies.setdefault(key, Latency()).add(latency)
-            second.latency.merge(latency.due)
-        for index, ten_ms in window.bins.items():
-            self.bins.setdefault(index, Bin()).add(ten_ms)
-        for index, signatures in window.completions.items():
-            into = self.completions.setdefault(index, {})
-            for signature, count in signatures.items():
-                into[signature] = into.get(signature, 0) + count
+            second.latencies.setdefault(key.signature, Latency()).add(latency)
+        add_bins(self.due_bins, window.due_bins)
+        add_bins(self.sent_bins, window.sent_bins)
+        add_signature_bins(self.answer_bins, window.answer_bins)
+        add_signature_bins(self.completion_bins, window.completion_bins)
         self.marks.setdefault(segment, {}).update(window.marks)
         self._add_gauges(second, window)
 

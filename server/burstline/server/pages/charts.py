@@ -1,33 +1,30 @@
-"""The charts over run time: rates, latency, concurrency. Each with its legend, its words and its table."""
+"""The charts over run time: rates, concurrency, lateness. Each with its legend, its words and its table."""
 
 from typing import Any
 
-from bokeh.models import ColumnDataSource, Line, Range1d, VArea
-from bokeh.models.renderers.glyph_renderer import GlyphRenderer
-from bokeh.plotting import figure
+from bokeh.models import Range1d
 
 from burstline.server.pages import palette
-from burstline.server.pages.folding import Column, Report, Series, failed_column, series_of
+from burstline.server.pages.folding import Column, Report, Series, accepted_column, failed_column, series_of
 from burstline.server.pages.formats import count_text, latency_text, number_text, span_text
 from burstline.server.pages.frame import (
     Chart,
     Key,
     limit_line,
-    painted,
     read_out,
     run_range,
     shading_keys,
     time_figure,
     time_unit,
 )
-from burstline.server.pages.palette import Pair
+from burstline.server.pages.latencies import latency_chart, throttles_chart
+from burstline.server.pages.lines import draw_area, draw_line, source_of, step_words
 from burstline.server.pages.tables import thinned
 
 OFF_SCALE = 2.5
 """A quota that is more than so many times the peak is told in words: drawn, it would press the curve to the floor."""
 
 ALL = 1_000_000_000
-UNKNOWN = float("nan")
 
 
 def time_charts(report: Report) -> list[Chart]:
@@ -36,38 +33,8 @@ def time_charts(report: Report) -> list[Chart]:
     if not series.length:
         return []
     x_range = run_range(report)
-    makers = (_rates, _latency, _concurrency, _lateness)
+    makers = (_rates, latency_chart, throttles_chart, _concurrency, _lateness)
     return [chart for maker in makers if (chart := maker(report, series, x_range)) is not None]
-
-
-def _source(report: Report, series: Series, columns: dict[str, Column]) -> ColumnDataSource:
-    """Columns over run time as the corners of steps: each value stands from its second's start to its end."""
-    unit = time_unit(report["run"]["duration_s"])
-    times = [at_s / unit.seconds for start_s in series.starts_s for at_s in (start_s, start_s + series.step_s)]
-    data = {
-        name: [UNKNOWN if value is None else value for value in column for _ in range(2)]
-        for name, column in columns.items()
-    }
-    return ColumnDataSource({"t": times, **data})
-
-
-def _line(
-    plot: figure, source: ColumnDataSource, name: str, colour: Pair, width: float = 2, dash: str | list[int] = "solid"
-) -> "GlyphRenderer[Line]":
-    glyph = Line(x="t", y=name, line_width=width, line_dash=dash, line_join="miter")
-    painted(glyph, line_color=colour)
-    found: GlyphRenderer[Line] = plot.add_glyph(source, glyph, name=f"{plot.name}-{name}")
-    return found
-
-
-def _area(plot: figure, source: ColumnDataSource, name: str, colour: Pair, alpha: float) -> None:
-    glyph = VArea(x="t", y1=name, y2=0, fill_alpha=alpha)
-    painted(glyph, fill_color=colour)
-    plot.add_glyph(source, glyph, name=f"{plot.name}-{name}-area")
-
-
-def _covers(series: Series, what: str) -> str:
-    return f" Each step is the {what} of {span_text(series.step_s)}." if series.step_s != 1 else ""
 
 
 def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
@@ -75,22 +42,22 @@ def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
     columns = {
         "due": series.column("due"),
         "sent": series.column("sent"),
-        "accepted": series.column("ok"),
+        "accepted": accepted_column(series),
         "throttled": series.column("throttled"),
         "other": other,
     }
     has_other = any(other)
-    source = _source(report, series, columns)
+    source = source_of(report, series, columns)
     plot = time_figure("rates", "requests a second", report, x_range)
-    _area(plot, source, "due", palette.DUE, 0.22)
-    _area(plot, source, "throttled", palette.THROTTLED, 0.3)
-    sent = _line(plot, source, "sent", palette.SENT, 2.5)
+    draw_area(plot, source, "due", palette.DUE, 0.22)
+    draw_area(plot, source, "throttled", palette.THROTTLED, 0.3)
+    sent = draw_line(plot, source, "sent", palette.SENT, 2.5)
     # dashed, so that sent shows through where all was accepted
-    _line(plot, source, "accepted", palette.ACCEPTED, 2.5, [7, 5])
-    _line(plot, source, "throttled", palette.THROTTLED, 2.5)
+    draw_line(plot, source, "accepted", palette.ACCEPTED, 2.5, [7, 5])
+    draw_line(plot, source, "throttled", palette.THROTTLED, 2.5)
     shown = ["due", "sent", "accepted", "throttled"]
     if has_other:
-        _line(plot, source, "other", palette.OTHER, 2, [2, 3])
+        draw_line(plot, source, "other", palette.OTHER, 2, [2, 3])
         shown.append("other")
     unit = time_unit(report["run"]["duration_s"])
     read_out(plot, sent, [(unit.name, "@t{0.[0]}"), *((name, f"@{name}{{0,0.[0]}}") for name in shown)])
@@ -111,7 +78,7 @@ def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
         plot,
         (*keys, *shading_keys(report)),
         _rates_words(report),
-        f"By the second in which a request was sent.{_covers(series, 'mean')} "
+        f"By the second in which a request was sent.{step_words(series, 'mean')} "
         "Where sent is below due, we were the limit.",
         thinned("Requests a second over the run", ["from, s", *shown], rows),
     )
@@ -120,64 +87,25 @@ def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
 def _rates_words(report: Report) -> str:
     series = series_of(report, most=ALL)  # a mean of several seconds would hide the peak
     words = [f"Line chart of requests a second over {span_text(report['run']['duration_s'])}."]
-    for name, label in (("due", "Due"), ("sent", "Sent"), ("ok", "Accepted"), ("throttled", "Throttled")):
+    columns = series.columns | {"accepted": accepted_column(series)}
+    series = Series(series.step_s, columns)
+    for name in ("due", "sent", "accepted", "throttled"):
         peak = series.peak(name)
         if peak is not None and peak[0]:
-            words.append(f"{label} peaks at {number_text(peak[0])}/s at {number_text(peak[1])} s.")
+            words.append(f"{name.capitalize()} peaks at {number_text(peak[0])}/s at {number_text(peak[1])} s.")
     if not any(series.column("throttled")):
         words.append("Nothing was throttled.")
     return " ".join(words)
-
-
-def _latency(report: Report, series: Series, x_range: Range1d) -> Chart | None:
-    names = [(f"p{q}", f"latency_p{q}_s") for q in (50, 95, 99) if any(series.column(f"latency_p{q}_s"))]
-    if not names:
-        return None
-    columns: dict[str, Column] = {
-        label: [None if value is None else value * 1000 for value in series.column(name)] for label, name in names
-    }
-    source = _source(report, series, columns)
-    plot = time_figure("latency", "milliseconds", report, x_range)
-    styles: dict[str, tuple[Pair, float, str | list[int]]] = {
-        "p50": (palette.P50, 2, "solid"),
-        "p95": (palette.P95, 2, [6, 3]),
-        "p99": (palette.P99, 2.5, "solid"),
-    }
-    drawn = {label: _line(plot, source, label, *styles[label]) for label, _ in names}
-    unit = time_unit(report["run"]["duration_s"])
-    rows = [(label, f"@{label}{{0,0.0}} ms") for label, _ in reversed(names)]
-    read_out(plot, drawn[names[0][0]], [(unit.name, "@t{0.[0]}"), *rows])
-    peak = series.peak("latency_p99_s")
-    words = f"Line chart of latency percentiles over {span_text(report['run']['duration_s'])}."
-    if peak is not None:
-        words += f" The 99th percentile peaks at {latency_text(peak[0])} at {number_text(peak[1])} s."
-    return Chart(
-        "latency",
-        "Latency over time",
-        plot,
-        (*(Key(label, label, "6 3" if label == "p95" else "") for label, _ in names), *shading_keys(report)),
-        words,
-        "From the moment a request was due, so waiting on our side counts too. All answers that came in the second, "
-        f"throttled ones included: these are quick, and pull the median down.{_covers(series, 'highest')}",
-        thinned(
-            "Latency percentiles over the run",
-            ["from, s", *(label for label, _ in names)],
-            [
-                [f"{start_s:g}", *(latency_text(series.column(name)[at]) for _, name in names)]
-                for at, start_s in enumerate(series.starts_s)
-            ],
-        ),
-    )
 
 
 def _concurrency(report: Report, series: Series, x_range: Range1d) -> Chart | None:
     peak = series.peak("concurrency")
     if peak is None:
         return None
-    source = _source(report, series, {"concurrency": series.column("concurrency")})
+    source = source_of(report, series, {"concurrency": series.column("concurrency")})
     plot = time_figure("concurrency", "requests in flight", report, x_range)
-    _area(plot, source, "concurrency", palette.SENT, 0.14)
-    line = _line(plot, source, "concurrency", palette.SENT)
+    draw_area(plot, source, "concurrency", palette.SENT, 0.14)
+    line = draw_line(plot, source, "concurrency", palette.SENT)
     limits = concurrency_limits(report)
     near = [one for one in limits if one["limit"] <= OFF_SCALE * max(peak[0], 1)]
     for one in near:
@@ -232,10 +160,10 @@ def _lateness(report: Report, series: Series, x_range: Range1d) -> Chart | None:
     columns: dict[str, Column] = {
         "lateness": [None if value is None else value * 1000 for value in series.column("lateness_p99_s")],
     }
-    source = _source(report, series, columns)
+    source = source_of(report, series, columns)
     plot = time_figure("lateness", "milliseconds", report, x_range)
     plot.y_range = Range1d(start=0, end=max(12.0, peak[0] * 1150))
-    line = _line(plot, source, "lateness", palette.SENT)
+    line = draw_line(plot, source, "lateness", palette.SENT)
     limit_line(plot, 10.0, "above 10 ms we are the limit")
     unit = time_unit(report["run"]["duration_s"])
     read_out(plot, line, [(unit.name, "@t{0.[0]}"), ("late (p99)", "@lateness{0.00} ms")])

@@ -21,8 +21,8 @@ TICKS: dict[float | str, str | BaseText] = {
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999)
 
 STYLES: dict[tuple[str, str], tuple[str, Pair, str | list[int], str]] = {
-    ("ok", "due"): ("accepted, from due", palette.ACCEPTED, "solid", "accepted"),
-    ("ok", "sent"): ("accepted, from actual send", palette.SENT, [6, 4], "sent"),
+    ("ok", "due"): ("ok, from due", palette.ACCEPTED, "solid", "accepted"),
+    ("ok", "sent"): ("ok, from actual send", palette.SENT, [6, 4], "sent"),
     ("throttled", "due"): ("throttled, from due", palette.THROTTLED, [2, 3], "throttled"),
 }
 """What is drawn, in this order: label, colour, dash, custom property."""

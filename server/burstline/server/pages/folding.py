@@ -1,7 +1,7 @@
 """A report's series and distributions, folded to what a chart can show."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,18 @@ def _fold(column: Column, width: int, mean: bool) -> Column:
     return folded
 
 
+def accepted_column(series: Series) -> Column:
+    """Return what every quota let in, whatever became of it then."""
+    return _sum(series, ("ok", "rejected", "failed", "timed_out"))
+
+
 def failed_column(series: Series) -> Column:
-    """Return what was neither accepted nor throttled."""
-    names = [name for name in ("rejected", "failed", "timed_out", "unreachable") if name in series.columns]
+    """Return what was neither ok nor throttled."""
+    return _sum(series, ("rejected", "failed", "timed_out", "unreachable"))
+
+
+def _sum(series: Series, wanted: Iterable[str]) -> Column:
+    names = [name for name in wanted if name in series.columns]
     return [sum(value or 0 for value in values) for values in zip(*map(series.column, names), strict=True)]
 
 

@@ -66,7 +66,7 @@ def report_html(report: Report, *, back: str = "") -> str:
     charts = time_charts(report)
     distribution = distribution_chart(report)
     if distribution is not None:
-        charts.insert(2, distribution)
+        charts.append(distribution)
     bindings, evidence = bindings_of(report)
     return render(
         "report.html",
@@ -97,7 +97,7 @@ def report_html(report: Report, *, back: str = "") -> str:
 
 PLACES = {
     "rates": ("rates",),
-    "latency": ("latency", "distribution"),
+    "latency": ("latency", "throttles", "distribution"),
     "concurrency": ("concurrency",),
     "lateness": ("lateness",),
 }

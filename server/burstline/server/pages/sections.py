@@ -53,9 +53,9 @@ def figures_of(report: Report) -> Figures:
     sent = [value for value in report["series"]["columns"].get("sent", []) if value is not None]
     if sent:
         found.append(("in the busiest second", f"{count_text(max(sent))}/s", ""))
-    p99 = _accepted_p99(report)
+    p99 = _ok_p99(report)
     if p99 is not None:
-        found.append(("99th percentile of accepted, from due", latency_text(p99), ""))
+        found.append(("latency p99 of ok requests, from due", latency_text(p99), ""))
     tight = [one for one in report["findings"] if one["headroom_ratio"] is not None]
     if tight:
         least = min(tight, key=lambda one: float(one["headroom_ratio"]))
@@ -64,7 +64,7 @@ def figures_of(report: Report) -> Figures:
     return found
 
 
-def _accepted_p99(report: Report) -> float | None:
+def _ok_p99(report: Report) -> float | None:
     for one in report.get("distributions", ()):
         if (one["outcome"], one["basis"]) == ("ok", "due"):
             return value_at(percentile_curve(one), 0.99)

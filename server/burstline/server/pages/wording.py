@@ -7,9 +7,10 @@ HOW: tuple[tuple[str, str], ...] = (
         "counts those that left; one more than 20 ms late is dropped, never sent in a clump.",
     ),
     (
-        "Accepted, throttled",
-        "Accepted requests met the plan's expectation. An answer is first recorded as it looked, and settled as a "
-        "throttle only by what AWS's front says of it, or by playing what was sent through the quotas.",
+        "Accepted, ok, throttled",
+        "Accepted requests were let in by every quota, whatever became of them then; the ok ones among them met the "
+        "plan's expectation. An answer is first recorded as it looked, and settled as a throttle only by what AWS's "
+        "front says of it, or by playing what was sent through the quotas.",
     ),
     (
         "Latency",

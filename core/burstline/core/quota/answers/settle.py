@@ -71,11 +71,11 @@ class Settlement:
                 total[outcome] += count
         return total
 
-    def outcome_of(self, request: int, signature: str) -> Outcome:
-        """Return what most answers of a request with a signature were."""
+    def outcome_of(self, request: int | None, signature: str) -> Outcome:
+        """Return what most answers of a request, or with None of all requests, with a signature were."""
         total: dict[Outcome, int] = {}
         for key, split in self.counts.items():
-            if key.request == request and key.signature == signature:
+            if request in (None, key.request) and key.signature == signature:
                 for outcome, count in split.items():
                     total[outcome] = total.get(outcome, 0) + count
         found = meaning(signature).outcome
