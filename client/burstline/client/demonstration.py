@@ -70,15 +70,21 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
         async with Children() as emulator:
             practice = await emulator.start("emulate", "--account", str(account), "--listen", "127.0.0.1:0")
             url = await emulator.address(practice, "the emulator")
-            err.print(f"practice AWS (API Gateway and Lambda) at {url}; its quotas: {account.name}", highlight=False)
-            err.print(f"plan: {plan.name}; a server and {WORKERS} workers on this machine", highlight=False)
+            err.print(
+                f"practice AWS (API Gateway and Lambda) at {url}; its quotas: {account.name}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            err.print(
+                f"plan: {plan.name}; a server and {WORKERS} workers on this machine", highlight=False, soft_wrap=True
+            )
             loaded = load_plan(plan, target=url, account=account)
             trial = await _try(loaded, url, emulator, err)
             if trial.busy:
-                err.print(f"{BUSY} Once more.", highlight=False)
+                err.print(f"{BUSY} Once more.", highlight=False, soft_wrap=True)
                 trial = await _try(loaded, url, emulator, err)  # both together end within a minute
     if trial.busy:
-        err.print(f"{BUSY} Run the demo again when it is idle.", highlight=False)
+        err.print(f"{BUSY} Run the demo again when it is idle.", highlight=False, soft_wrap=True)
     print_report(trial.report, out, quiet=False)
     page = report_file.with_suffix(".html")
     write_report(trial.report, json_file=report_file, junit_file=None, html_file=page)
@@ -91,7 +97,11 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
     )
     out.print(f"The report: {page} (open it in a browser), and as JSON: {report_file}", highlight=False, soft_wrap=True)
     if not trial.code:
-        out.print("Next, on your own API: burstline run plan.yaml (README.md shows a first plan)", highlight=False)
+        out.print(
+            "Next, on your own API: burstline run plan.yaml (README.md shows a first plan)",
+            highlight=False,
+            soft_wrap=True,
+        )
     return trial.code or exits.PASSED
 
 

@@ -51,13 +51,12 @@ def command(
     """
     import asyncio
 
-    from rich.console import Console
-
     from burstline.client import exits
     from burstline.client.comparing.comparison import compare
     from burstline.client.comparing.expressions import parse_expression
     from burstline.client.comparing.showing import markdown, print_comparison
     from burstline.client.connection import Access
+    from burstline.client.consoles import output_console
     from burstline.client.errors import UsageError
     from burstline.client.outcome import check_writable
     from burstline.client.writing import json_bytes, read_report, write_files
@@ -83,7 +82,7 @@ def command(
         "run the command again with another file",
     )
     if "-" not in (str(json_file), str(markdown_file)):
-        print_comparison(comparison, verdicts, Console())
+        print_comparison(comparison, verdicts, output_console())
     return exits.THRESHOLD_FAILED if any(holds for holds, _ in verdicts) else exits.PASSED
 
 

@@ -32,6 +32,7 @@ def command(reports: Path) -> int:
 
     from rich.console import Console
 
+    from burstline.client.consoles import output_console
     from burstline.client.demonstration import run_demo
 
-    return asyncio.run(run_demo(reports, Console(), Console(stderr=True)))
+    return asyncio.run(run_demo(reports, output_console(), Console(stderr=True)))

@@ -43,8 +43,7 @@ def command(
     import json
     from dataclasses import replace
 
-    from rich.console import Console
-
+    from burstline.client.consoles import output_console
     from burstline.client.errors import ClientError, UsageError
     from burstline.client.outcome import check_writable
     from burstline.client.plans import load_plan
@@ -77,5 +76,5 @@ def command(
             raise ClientError(f"{json_file} cannot be written: {error.strerror}") from error
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
-    render_forecast(found, Console())
+    render_forecast(found, output_console())
     return 0

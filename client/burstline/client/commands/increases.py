@@ -34,9 +34,8 @@ def command(
     """List requests for more of a quota, newest first; those that AWS has not decided are looked up."""
     import asyncio
 
-    from rich.console import Console
-
     from burstline.client.connection import Access
+    from burstline.client.consoles import output_console
     from burstline.client.quota_tables import increases_table
     from burstline.client.stored import looking
 
@@ -47,7 +46,7 @@ def command(
         if not found:
             click.echo("no requests yet")
             return 0
-        Console().print(increases_table(found))
+        output_console(one_line=True).print(increases_table(found))
         return 0
 
     return asyncio.run(list_them())

@@ -38,9 +38,8 @@ def command(
     """
     import asyncio
 
-    from rich.console import Console
-
     from burstline.client.connection import Access
+    from burstline.client.consoles import output_console
     from burstline.client.plans import load_plan
     from burstline.client.quota_tables import print_quotas
     from burstline.client.stored import looking
@@ -51,7 +50,7 @@ def command(
         access = Access(server, token, ca, cert, key) if server else None
         async with looking(access, aws_settings(region, profile, role_arn, endpoint_url)) as connection:
             pages = await connection.list_quotas(message, region)
-        print_quotas(pages, Console())
+        print_quotas(pages, output_console(one_line=True))
         return 0
 
     return asyncio.run(read())

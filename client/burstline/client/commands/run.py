@@ -110,7 +110,8 @@ async def _run(loaded: "LoadedPlan", options: "RunOptions") -> int:
     from rich.console import Console
 
     from burstline.client.children import Children
+    from burstline.client.consoles import output_console
     from burstline.client.running import run_plan
 
     async with Children() as children:
-        return await run_plan(loaded, options, children, Console(), Console(stderr=True))
+        return await run_plan(loaded, options, children, output_console(), Console(stderr=True))

@@ -50,10 +50,9 @@ def command(
     import json
     import time
 
-    from rich.console import Console
-
     from burstline.client.aws import option_seconds
     from burstline.client.connection import Access, all_runs
+    from burstline.client.consoles import output_console
     from burstline.client.listing import Filter, run_document, runs_table
     from burstline.client.stored import looking
 
@@ -74,7 +73,7 @@ def command(
         elif not shown:
             click.echo("no such runs" if wanted != Filter() else "no runs yet")
         else:
-            Console().print(runs_table(shown))
+            output_console(one_line=True).print(runs_table(shown))
         if more:
             click.echo(f"there are more; --limit shows up to 1000 (now {limit})", err=as_json)
         return 0

@@ -21,16 +21,15 @@ def command(run: str, server: str | None, token: str, ca: Path | None, cert: Pat
     """Print the report of RUN: an id, the beginning of one, or `last`."""
     import asyncio
 
-    from rich.console import Console
-
     from burstline.client.connection import Access, find_run
+    from burstline.client.consoles import output_console
     from burstline.client.outcome import fetch_report, print_report
     from burstline.client.stored import looking
 
     async def show() -> int:
         async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
             report = await fetch_report(connection, await find_run(connection, run))
-        print_report(report, Console(), quiet=False)
+        print_report(report, output_console(), quiet=False)
         return 0
 
     return asyncio.run(show())

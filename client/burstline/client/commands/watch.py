@@ -24,6 +24,7 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
     from rich.console import Console
 
     from burstline.client.connection import Access, connect, find_run
+    from burstline.client.consoles import output_console
     from burstline.client.following import follow
     from burstline.client.outcome import fetch_report, print_report
     from burstline.client.progress import progress_view
@@ -38,7 +39,7 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
                 if last is None:
                     return asked.exit_code
                 report = await fetch_report(connection, last.run)
-        print_report(report, Console(), quiet=False)
+        print_report(report, output_console(), quiet=False)
         return 0
 
     return asyncio.run(watch())

@@ -18,16 +18,15 @@ def command(server: str, token: str, ca: Path | None, cert: Path | None, key: Pa
     """List the workers attached to a server."""
     import asyncio
 
-    from rich.console import Console
-
     from burstline.client.connection import Access, connect
+    from burstline.client.consoles import output_console
     from burstline.client.listing import workers_table
 
     async def list_them() -> int:
         async with connect(Access(server, token, ca, cert, key)) as connection:
             attached = await connection.list_workers()
         if attached:
-            Console().print(workers_table(attached))
+            output_console(one_line=True).print(workers_table(attached))
         else:
             click.echo(f"no worker is attached; start one with: burstline work --server {server}")
         return 0
