@@ -28,7 +28,7 @@ from urllib.request import urlopen
 import uvloop
 from burstline.core.load.plan import Front
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
-from burstline.emulator.running import run_emulator
+from burstline.emulator.serving import run_emulator
 from burstline.emulator.settings import EmulatorSettings
 
 CONNECTION_COUNT = 64

@@ -20,7 +20,8 @@ import aiohttp
 import pytest
 from burstline.core.load.plan import Front
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime, UsagePlan
-from burstline.emulator.running import RunningEmulator, run_emulator, start_emulator
+from burstline.emulator.running import RunningEmulator, start_emulator
+from burstline.emulator.serving import run_emulator
 from burstline.emulator.settings import EmulatorSettings
 
 FAST = ServiceTime(0.001, 0.001)

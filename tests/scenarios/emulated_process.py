@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import uvloop
 from burstline.core.quota.quotas import Account
-from burstline.emulator.running import run_emulator
+from burstline.emulator.serving import run_emulator
 from burstline.emulator.settings import EmulatorSettings
 from emulated_runs import Emulated, departures, emulated, headers_of, settings_of
 from forecast_cases import Case

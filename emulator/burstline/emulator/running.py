@@ -1,13 +1,9 @@
-"""Starting and stopping an emulator: inside a running loop, or as a process of its own."""
+"""Starting and stopping an emulator inside a running loop; `serving` runs one as a process of its own."""
 
 import asyncio
-import gc
-import signal
 import ssl
-import sys
-from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from burstline.core.load.plan import Front
 from burstline.core.quota.quotas import Account
@@ -16,13 +12,10 @@ from burstline.emulator.control import CONTROL_PREFIX, control, stats
 from burstline.emulator.encoding import Encoder
 from burstline.emulator.exchange import Exchange
 from burstline.emulator.front import FrontDesk, LagProbe
+from burstline.emulator.queues import Queues
 from burstline.emulator.settings import EmulatorSettings, check
 from burstline.emulator.timers import Timers
 from burstline.emulator.traffic import OtherTraffic
-
-if TYPE_CHECKING:
-    from burstline.emulator.aws.running import RunningAwsSide
-    from burstline.emulator.aws.settings import AwsSideSettings
 
 BACKLOG_COUNT = 4_096
 """Connections that may wait to be accepted: a burst opens many at once. The kernel's somaxconn may allow fewer."""
@@ -33,6 +26,7 @@ class RunningEmulator:
 
     Attributes:
         desk: its quotas and counts.
+        queues: the account's queues, which the AWS side sends to.
         port: where it listens.
     """
 
@@ -45,6 +39,7 @@ class RunningEmulator:
         self._opened: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self.desk = FrontDesk(account, settings, self._timers)
+        self.queues = Queues(account, self.desk, settings.seed)
         self.port = settings.port
         LagProbe(self.desk)
         OtherTraffic(account, self.desk, settings.seed)
@@ -139,93 +134,3 @@ async def start_emulator(account: Account, settings: EmulatorSettings) -> Runnin
         await running.stop()
         raise
     return running
-
-
-def run_emulator(
-    account: Account,
-    settings: EmulatorSettings,
-    on_ready: Callable[[str], object] = lambda url: None,
-    aws: "AwsSideSettings | None" = None,
-    on_aws_ready: Callable[[str], object] = lambda url: None,
-) -> None:
-    """Run an emulator until SIGINT or SIGTERM, on uvloop where there is one.
-
-    Can be the target of a process that `multiprocessing` spawns; `on_ready` may then be a pipe's `send`.
-
-    Args:
-        account: what throttles.
-        settings: how and where it plays.
-        on_ready: called with the target's URL once it accepts connections.
-        aws: how its AWS side behaves; None is "has none".
-        on_aws_ready: called with the AWS side's URL, after `on_ready`.
-
-    Raises:
-        ValueError: as `start_emulator`.
-        OSError: as `start_emulator`.
-    """
-    _raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run_until_signal(account, settings, on_ready, aws, on_aws_ready))
-
-
-async def _run_until_signal(
-    account: Account,
-    settings: EmulatorSettings,
-    on_ready: Callable[[str], object],
-    aws: "AwsSideSettings | None",
-    on_aws_ready: Callable[[str], object],
-) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    running = await start_emulator(account, settings)
-    side = await _start_aws_side(running, account, settings, aws)
-    # What exists now stays for good: a full collection in the middle of a burst would make answers late.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    # What the collection made late is noticed before counting starts.
-    await asyncio.sleep(0.02)
-    running.reset()
-    on_ready(running.url)
-    if side is not None:
-        on_aws_ready(side.url)
-    await stopped.wait()
-    if side is not None:
-        await side.stop()
-    await running.stop()
-
-
-async def _start_aws_side(
-    running: RunningEmulator, account: Account, settings: EmulatorSettings, aws: "AwsSideSettings | None"
-) -> "RunningAwsSide | None":
-    if aws is None:
-        return None
-    # Late: it stands on this module.
-    from burstline.emulator.aws.running import start_aws_side
-
-    try:
-        return await start_aws_side(running, account, settings, aws)
-    except BaseException:
-        await running.stop()
-        raise
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open connections as the system lets us: the usual soft limit of 1,024 is below one burst."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32" or sys.implementation.name != "cpython":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop

@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from burstline.core.load.plan import Front
-from burstline.core.quota.quotas import Account, Bucket, Function, UsagePlan
-from burstline.emulator.aws.settings import AwsSideSettings, Queue
+from burstline.core.quota.quotas import Account, Bucket, Function, Queue, UsagePlan
+from burstline.emulator.aws.settings import AwsSideSettings
 from burstline.emulator.settings import EmulatorSettings
 
 StartPractice = Callable[..., AbstractAsyncContextManager[Any]]
@@ -21,11 +21,12 @@ ACCOUNT = Account(
     stages={"prod": Bucket(100, 50)},
     usage_plans={"gold": UsagePlan("gold", Bucket(10, 20), 1000, "day")},
     functions={"checkout": Function("checkout", reserved=20, provisioned=5), "search": Function("search")},
+    queues={"orders": Queue("orders", "checkout", maximum_concurrency=5, max_receives=5, dead_letter_queue="dead")},
     declared=frozenset({"lambda.concurrency"}),
 )
 SIDE = AwsSideSettings(
     lag_s=0, page_count=1, json_logs=frozenset({"search"}), environment={"A": "b"},
-    queues={"orders": Queue("checkout", maximum_concurrency=5)}, rewritten={"THROTTLED": 503},
+    rewritten={"THROTTLED": 503},
 )  # fmt: skip
 FN = {"FunctionName": "checkout"}
 QUOTA = {"ServiceCode": "lambda", "QuotaCode": "L-B99A9384"}
@@ -65,6 +66,10 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
                             "queryString": "stats count(*) as n"}),
     ("sqs", "GetQueueUrl", {"QueueName": "orders"}),
     ("sqs", "GetQueueAttributes", {"QueueUrl": "https://q/1/orders", "AttributeNames": ["All"]}),
+    ("sqs", "GetQueueAttributes", {"QueueUrl": "https://q/1/dead", "AttributeNames": ["All"]}),
+    ("sqs", "SendMessageBatch", {"QueueUrl": "https://q/1/orders", "Entries": [{"Id": "a", "MessageBody": "b"}]}),
+    ("cognito-idp", "InitiateAuth", {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "c",
+                                     "AuthParameters": {"USERNAME": "u", "PASSWORD": "p"}}),
     ("sts", "GetCallerIdentity", {}),
     ("sts", "AssumeRole", {"RoleArn": "arn:aws:iam::123456789012:role/reader", "RoleSessionName": "test"}),
 ]  # fmt: skip

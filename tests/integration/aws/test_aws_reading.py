@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from burstline.core.load.plan import Front
 from burstline.core.quota.aws.iam import Scope
 from burstline.core.quota.aws.readings import CONCURRENCY, GATEWAY_RATE, AccountReading, Reading, apply_readings
-from burstline.core.quota.quotas import Account, Function, default_account
-from burstline.emulator.aws.settings import AwsSideSettings, Queue
+from burstline.core.quota.quotas import Account, Function, Queue, default_account
+from burstline.emulator.aws.settings import AwsSideSettings
 from burstline.emulator.settings import EmulatorSettings
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import Unreachable
@@ -19,6 +20,9 @@ from burstline.server.aws.settings import AwsSettings
 
 StartPractice = Callable[..., AbstractAsyncContextManager[Any]]
 SECRET = "s3cr3t-of-the-function"
+ACCOUNT = Account(
+    region="eu-west-1", concurrency=900, functions={"checkout": Function("checkout", reserved=200, timeout_s=10)}
+)
 
 
 def scope(functions: tuple[str, ...] = ("checkout",), front: Front = Front.REST, stage: str = "prod") -> Scope:
@@ -113,17 +117,23 @@ async def test_an_http_api_is_read_by_its_own_calls(practice: StartPractice) -> 
     assert by_path(found, "apigateway.stages.prod.burst").value == 1_000
 
 
-async def test_a_queue_that_does_not_suit_its_function_is_named_with_what_to_change(practice: StartPractice) -> None:
-    redrive = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":3}'
-    queue = Queue("checkout", {"VisibilityTimeout": "30", "RedrivePolicy": redrive}, maximum_concurrency=20)
-    async with practice(AwsSideSettings(queues={"orders": queue})) as it:
+async def test_a_queue_is_read_with_its_event_source(practice: StartPractice) -> None:
+    queue = Queue("orders", "checkout", maximum_concurrency=20, max_receives=3, dead_letter_queue="dead")
+    async with practice(account=replace(ACCOUNT, queues={"orders": queue})) as it:
         found = await read_account(it.aws, scope())
     values = {reading.name: reading.value for reading in found.readings}
     assert values["checkout: from sqs orders"] == 20
     assert values["queue orders: visibility timeout"] == 30
     assert values["queue orders: maxReceiveCount"] == 3
-    assert any("visibility timeout 30 s is below 6 x the timeout of checkout (10 s)" in note for note in found.notes)
-    assert any("maxReceiveCount 3 is below 5" in note for note in found.notes)
+    assert found.queues == {"orders": queue}
+
+
+async def test_a_queue_that_the_plan_sends_to_is_read_without_naming_its_function(practice: StartPractice) -> None:
+    queue = Queue("orders", "checkout", batch=5, partial_batch=True)
+    async with practice(account=replace(ACCOUNT, queues={"orders": queue})) as it:
+        found = await read_account(it.aws, Scope(front=Front.SQS, host="127.0.0.1", queues=("orders",)))
+    assert found.queues == {"orders": queue}
+    assert by_path(found, "lambda.concurrency").value == 900
 
 
 async def test_rewritten_gateway_responses_are_noted(practice: StartPractice) -> None:
@@ -133,8 +143,8 @@ async def test_rewritten_gateway_responses_are_noted(practice: StartPractice) ->
 
 
 async def test_listings_are_read_to_their_last_page(practice: StartPractice) -> None:
-    queues = {f"queue-{n}": Queue("checkout") for n in range(5)}
-    async with practice(AwsSideSettings(queues=queues, page_count=2)) as it:
+    queues = {f"queue-{n}": Queue(f"queue-{n}", "checkout") for n in range(5)}
+    async with practice(AwsSideSettings(page_count=2), replace(ACCOUNT, queues=queues)) as it:
         found = await read_account(it.aws, scope())
         assert it.side.calls["lambda ListEventSourceMappings"] == 3
     assert sum("from sqs queue-" in reading.name for reading in found.readings) == 5

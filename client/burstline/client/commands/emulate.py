@@ -36,7 +36,7 @@ def command(
     from burstline.client.children import LISTENING, end_with_parent
     from burstline.client.errors import ClientError, UsageError
     from burstline.client.practice import load_practice
-    from burstline.emulator.running import run_emulator
+    from burstline.emulator.serving import run_emulator
 
     host, port = _address("--listen", listen)
     side = None

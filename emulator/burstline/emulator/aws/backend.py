@@ -9,6 +9,7 @@ from burstline.core.quota.quotas import Account, Function
 from burstline.emulator.aws.metrics import Dimensions, MetricStore
 from burstline.emulator.aws.recording import Recorder
 from burstline.emulator.aws.settings import AwsSideSettings
+from burstline.emulator.queues import Queues
 from burstline.emulator.settings import DEFAULT_STAGE, EmulatorSettings
 
 Answer = dict[str, Any]
@@ -16,6 +17,9 @@ Answer = dict[str, Any]
 API_ID = "practice01"
 API_NAME = "practice"
 """The one API of an emulator whose front is API Gateway's."""
+
+BALANCER = "app/practice/0123456789abcdef"
+"""The one load balancer of an emulator whose front is one."""
 
 
 class ApiError(Exception):
@@ -42,20 +46,29 @@ class Backend:
         emulator: its front, stage and the host it listens on.
         settings: how the AWS side behaves.
         recorder: what happened.
+        queues: the emulator's.
 
     Attributes:
         queries: Logs Insights query id -> its rows.
+        tokens: of the user pool -> when each ends, seconds since the Unix epoch.
     """
 
     def __init__(
-        self, account: Account, emulator: EmulatorSettings, settings: AwsSideSettings, recorder: Recorder
+        self,
+        account: Account,
+        emulator: EmulatorSettings,
+        settings: AwsSideSettings,
+        recorder: Recorder,
+        queues: Queues,
     ) -> None:
         self.account = account
         self.emulator = emulator
         self.settings = settings
         self.recorder = recorder
-        self.metrics = MetricStore(recorder, self._api_dimensions(), settings.lag_s)
+        self.metrics = MetricStore(recorder, self._api_dimensions(), settings.lag_s, _dead_letters(account))
+        self.queues = queues
         self.queries: dict[str, Answer] = {}
+        self.tokens: dict[str, float] = {}
         # An account that lists no function has one all the same: the one the front calls.
         self.functions = account.functions
 
@@ -100,7 +113,17 @@ class Backend:
         return list(items[start:end]), base64.b64encode(str(end).encode()).decode() if end < len(items) else None
 
     def _api_dimensions(self) -> Dimensions:
+        if self.emulator.front is Front.ALB:
+            return {"LoadBalancer": BALANCER}
         return {"rest": {"ApiName": API_NAME}, "http": {"ApiId": API_ID}}.get(self.kind, {})
+
+
+def _dead_letters(account: Account) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, queue in account.queues.items():
+        if queue.dead_letter_queue:
+            found.setdefault(queue.dead_letter_queue, []).append(name)
+    return found
 
 
 Handler = Callable[[Backend, Answer], Answer]

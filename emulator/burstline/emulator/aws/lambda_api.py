@@ -112,21 +112,21 @@ def list_event_source_mappings(backend: Backend, given: Answer) -> Answer:
     found = [
         {
             "UUID": f"00000000-0000-4000-8000-{number:012x}",
-            "BatchSize": queue.batch_size,
-            "MaximumBatchingWindowInSeconds": 0,
+            "BatchSize": queue.batch,
+            "MaximumBatchingWindowInSeconds": int(queue.batch_window_s),
             "EventSourceArn": backend.arn("sqs", own),
             "FunctionArn": backend.arn("lambda", f"function:{queue.function}"),
             "LastModified": datetime(2026, 1, 1, tzinfo=UTC).timestamp(),
             "State": "Enabled",
             "StateTransitionReason": "USER_INITIATED",
-            "FunctionResponseTypes": [],
+            "FunctionResponseTypes": ["ReportBatchItemFailures"] if queue.partial_batch else [],
             **(
                 {"ScalingConfig": {"MaximumConcurrency": queue.maximum_concurrency}}
                 if queue.maximum_concurrency
                 else {}
             ),
         }
-        for number, (own, queue) in enumerate(sorted(backend.settings.queues.items()), 1)
+        for number, (own, queue) in enumerate(sorted(backend.account.queues.items()), 1)
         if name in (None, queue.function)
     ]
     page, token = backend.page(found, given.get("Marker"), given.get("MaxItems"))

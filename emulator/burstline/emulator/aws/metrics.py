@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from burstline.core.load.histogram import Histogram
-from burstline.emulator.aws.recording import FunctionSecond, GatewaySecond, Recorder
+from burstline.emulator.aws.recording import FunctionSecond, GatewaySecond, QueueSecond, Recorder
 
 Dimensions = dict[str, str]
 
@@ -92,18 +92,37 @@ GATEWAY_METRICS: dict[str, Callable[[GatewaySecond], int]] = {
     "5xx": lambda s: s.server_errors,
 }
 
+BALANCER_METRICS: dict[str, Callable[[GatewaySecond], int]] = {
+    "RequestCount": lambda s: s.count,
+    "HTTPCode_ELB_502_Count": lambda s: s.bad_gateways,
+    "HTTPCode_ELB_5XX_Count": lambda s: s.server_errors,
+    "LambdaUserError": lambda s: s.bad_gateways,
+}
+"""Of a load balancer in front of Lambda; throttles are among the user errors. Source: our facts, ELB's metrics."""
+
+QUEUE_METRICS: dict[str, Callable[[QueueSecond], float]] = {
+    "ApproximateNumberOfMessagesVisible": lambda s: s.visible,
+    "ApproximateNumberOfMessagesNotVisible": lambda s: s.hidden,
+    "ApproximateAgeOfOldestMessage": lambda s: s.age_s,
+    "NumberOfMessagesSent": lambda s: s.sent,
+    "NumberOfMessagesDeleted": lambda s: s.deleted,
+}
+
 
 class MetricStore:
     """Answers for metrics.
 
     Args:
         recorder: what happened.
-        api: dimension name -> value of the one API, for example `ApiName`; empty if the front is none.
+        api: dimension name -> value of the one API, for example `ApiName`, or of the one load balancer; empty if the
+            front is none.
+        dead_letters: dead-letter queue -> the queues that it stands behind.
         lag_s: nothing younger is shown.
     """
 
-    def __init__(self, recorder: Recorder, api: Dimensions, lag_s: float) -> None:
+    def __init__(self, recorder: Recorder, api: Dimensions, lag_s: float, dead_letters: dict[str, list[str]]) -> None:
         self._recorder = recorder
+        self._dead_letters = dead_letters
         self._api = api
         self._lag_s = lag_s
 
@@ -145,10 +164,18 @@ class MetricStore:
             for metric in [*LEVELS, *FUNCTION_METRICS]:
                 if name in ("", metric) and functions:
                     yield "AWS/Lambda", metric, {}
-        if namespace in ("", "AWS/ApiGateway") and self._api:
+        if namespace in ("", "AWS/ApiGateway") and self._api and not self._balancer:
             for metric in self._gateway_names():
                 if name in ("", metric):
                     yield "AWS/ApiGateway", metric, self._api
+        if namespace in ("", "AWS/ApplicationELB") and self._balancer:
+            yield from (
+                ("AWS/ApplicationELB", metric, self._api) for metric in BALANCER_METRICS if name in ("", metric)
+            )
+
+    @property
+    def _balancer(self) -> bool:
+        return "LoadBalancer" in self._api
 
     def _seconds(self, namespace: str, name: str, dimensions: Dimensions) -> Iterator[tuple[int, Data]]:
         if namespace == "AWS/Lambda" and set(dimensions) <= {"FunctionName"}:
@@ -160,7 +187,11 @@ class MetricStore:
         elif namespace == "AWS/ApiGateway" and self._api and name in self._gateway_names():
             stage = dimensions.get("Stage")
             if {k: v for k, v in dimensions.items() if k != "Stage"} == self._api:
-                yield from self._answers(name, stage)
+                yield from self._answers(GATEWAY_METRICS[name], stage)
+        elif namespace == "AWS/ApplicationELB" and dimensions == self._api and name in BALANCER_METRICS:
+            yield from self._answers(BALANCER_METRICS[name], None)
+        elif namespace == "AWS/SQS" and set(dimensions) == {"QueueName"} and name in QUEUE_METRICS:
+            yield from self._of_queue(name, dimensions["QueueName"])
 
     def _gateway_names(self) -> list[str]:
         other = ("4xx", "5xx") if "ApiName" in self._api else ("4XXError", "5XXError")
@@ -191,8 +222,17 @@ class MetricStore:
         """Return the level of an account at rest: reserved and provisioned concurrency is claimed all the time."""
         return float(self._recorder.set_aside) if name == "claimed" else 0.0
 
-    def _answers(self, name: str, stage: str | None) -> Iterator[tuple[int, Data]]:
-        value = GATEWAY_METRICS[name]
+    def _of_queue(self, name: str, queue: str) -> Iterator[tuple[int, Data]]:
+        """Yield a queue's numbers; a dead-letter queue has messages that wait, and nothing else."""
+        sources = self._dead_letters.get(queue, [])
+        for (second, own), seen in self._recorder.queues.items():
+            if own == queue:
+                value = QUEUE_METRICS[name](seen)
+                yield second, Data(value, 1.0, value)
+            elif own in sources and name == "ApproximateNumberOfMessagesVisible":
+                yield second, Data(float(seen.dead), 1.0, float(seen.dead))
+
+    def _answers(self, value: Callable[[GatewaySecond], int], stage: str | None) -> Iterator[tuple[int, Data]]:
         for (second, own), answers in self._recorder.gateway.items():
             if stage in (None, own):
                 found = value(answers)

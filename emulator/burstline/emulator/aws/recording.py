@@ -9,6 +9,7 @@ from burstline.core.load.histogram import Histogram
 from burstline.core.quota.admission.admission import Call, Decision
 from burstline.core.quota.admission.concurrency import FunctionPool
 from burstline.core.quota.quotas import Account, Family, Function, Layer
+from burstline.emulator.queues import Seen
 
 KEPT_S = 3 * 3600
 """How long seconds are kept. CloudWatch keeps minutes for 15 days; a practice session is shorter."""
@@ -41,11 +42,24 @@ class Level:
 
 @dataclass(slots=True)
 class GatewaySecond:
-    """Answers of a stage in one second."""
+    """Answers of a stage, or of a load balancer, in one second."""
 
     count: int = 0
     client_errors: int = 0
     server_errors: int = 0
+    bad_gateways: int = 0
+
+
+@dataclass(slots=True)
+class QueueSecond:
+    """A queue in one second: the most of each number, and messages sent and deleted."""
+
+    visible: int = 0
+    hidden: int = 0
+    age_s: float = 0.0
+    dead: int = 0
+    sent: int = 0
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class Recorder:
         functions: (second since the epoch, function) -> what was invoked.
         levels: name -> second -> level; names are `claimed`, `unreserved`, `total` and `function:NAME`.
         gateway: (second, stage) -> answers.
+        queues: (second, queue) -> its numbers; seconds in which it was empty and nothing happened are missing.
         reports: log lines in the order of their calls.
         set_aside: environments claimed all the time: reserved, and provisioned without reserved ones.
     """
@@ -93,6 +108,8 @@ class Recorder:
         self.functions: dict[tuple[int, str], FunctionSecond] = {}
         self.levels: dict[str, dict[int, Level]] = {}
         self.gateway: dict[tuple[int, str], GatewaySecond] = {}
+        self.queues: dict[tuple[int, str], QueueSecond] = {}
+        self._queue_counts: dict[str, tuple[int, int]] = {}
         self.reports: deque[Report] = deque(maxlen=REPORT_COUNT)
 
     def now_s(self) -> float:
@@ -126,14 +143,26 @@ class Recorder:
             self._level(now_s, function, decision.environment.pool)
 
     def answered(self, now_s: float, call: Call, status: int) -> None:
-        """Count an answer of API Gateway."""
-        if not call.gateway:
-            return
-        key = (int(self._base_s + now_s), call.stage)
+        """Count an answer of the front, by the stage of an API; a load balancer's are under ""."""
+        key = (int(self._base_s + now_s), call.stage if call.gateway else "")
         second = self.gateway.setdefault(key, GatewaySecond())
         second.count += 1
         second.client_errors += 400 <= status < 500
         second.server_errors += status >= 500
+        second.bad_gateways += status == 502
+
+    def queue(self, now_s: float, name: str, seen: Seen) -> None:
+        """Note a queue's numbers."""
+        counts = seen.counts
+        sent, deleted = self._queue_counts.get(name, (0, 0))
+        self._queue_counts[name] = counts.sent, counts.deleted
+        if not (seen.visible or seen.hidden or counts.dead or counts.sent > sent or counts.deleted > deleted):
+            return
+        second = self.queues.setdefault((int(self._base_s + now_s), name), QueueSecond())
+        second.visible, second.hidden = max(second.visible, seen.visible), max(second.hidden, seen.hidden)
+        second.age_s, second.dead = max(second.age_s, seen.age_s), counts.dead
+        second.sent += counts.sent - sent
+        second.deleted += counts.deleted - deleted
 
     def _second(self, now_s: float, function: str) -> FunctionSecond:
         at = int(self._base_s + now_s)
@@ -172,6 +201,7 @@ class Recorder:
         self._pruned, oldest = at, at - KEPT_S
         self.functions = {key: value for key, value in self.functions.items() if key[0] >= oldest}
         self.gateway = {key: value for key, value in self.gateway.items() if key[0] >= oldest}
+        self.queues = {key: value for key, value in self.queues.items() if key[0] >= oldest}
         for seconds in self.levels.values():
             for second in [second for second in seconds if second < oldest]:
                 del seconds[second]

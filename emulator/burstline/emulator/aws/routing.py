@@ -1,7 +1,8 @@
 """Which operation a request asks for: by `X-Amz-Target` (JSON), by method and path (REST-JSON), or by `Action` (query).
 
-The protocol of each service is the one botocore 1.44 speaks: JSON for Service Quotas, CloudWatch, Logs and SQS,
-REST-JSON for Lambda and API Gateway, query for STS. CloudWatch's older query and newer CBOR protocols are not served.
+The protocol of each service is the one botocore 1.44 speaks: JSON for Service Quotas, CloudWatch, Logs, SQS and
+Cognito, REST-JSON for Lambda and API Gateway, query for STS. CloudWatch's older query and newer CBOR protocols are not
+served.
 """
 
 import json
@@ -18,6 +19,7 @@ TARGETS = {
     "GraniteServiceVersion20100801": "cloudwatch",
     "Logs_20140328": "logs",
     "AmazonSQS": "sqs",
+    "AWSCognitoIdentityProviderService": "cognito-idp",
 }
 """First part of `X-Amz-Target` by service. Source: botocore 1.44's models."""
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from burstline.core.quota.aws.iam import action_of
 from burstline.core.quota.quotas import Account, Function
-from burstline.emulator.aws import gateway_api, lambda_api, other_api, quota_api, watch_api
+from burstline.emulator.aws import gateway_api, identity_api, lambda_api, pool_api, queue_api, quota_api, watch_api
 from burstline.emulator.aws.backend import Answer, ApiError, Backend, Handler
 from burstline.emulator.aws.recording import Recorder
 from burstline.emulator.aws.routing import Asked, find, xml_of
@@ -19,7 +19,9 @@ from burstline.emulator.routing import ONLY_FUNCTION
 from burstline.emulator.running import RunningEmulator
 from burstline.emulator.settings import EmulatorSettings
 
-MOST_BODY_BYTES = 1024 * 1024
+MOST_BODY_BYTES = 2 * 1024 * 1024
+TOKEN_PATH = "/oauth2/token"
+"""The user pool's token endpoint, which speaks OAuth in place of AWS's protocols."""
 
 
 class RunningAwsSide:
@@ -42,8 +44,9 @@ class RunningAwsSide:
             "apigatewayv2": gateway_api.HTTP_HANDLERS,
             "cloudwatch": watch_api.METRIC_HANDLERS,
             "logs": watch_api.LOG_HANDLERS,
-            "sqs": other_api.QUEUE_HANDLERS,
-            "sts": other_api.IDENTITY_HANDLERS,
+            "sqs": queue_api.HANDLERS,
+            "sts": identity_api.IDENTITY_HANDLERS,
+            "cognito-idp": pool_api.HANDLERS,
         }
         self._runner: web.AppRunner | None = None
 
@@ -72,6 +75,9 @@ class RunningAwsSide:
     async def _serve(self, request: web.Request) -> web.Response:
         body = await request.read()
         protocol = "json"
+        if request.path == TOKEN_PATH:
+            status, answer = pool_api.client_token(self.backend, request.headers.get("Authorization", ""), body)
+            return web.Response(status=status, body=json.dumps(answer).encode(), content_type="application/json")
         try:
             target = request.headers.get("X-Amz-Target", "")
             asked = find(request.method, request.url.raw_path, request.query_string, target, body)
@@ -123,9 +129,10 @@ async def start_aws_side(
     if not account.functions:
         account = _with_only_function(account)
     recorder = Recorder(account)
-    running = RunningAwsSide(Backend(account, front, settings, recorder))
+    running = RunningAwsSide(Backend(account, front, settings, recorder, emulator.queues))
     await running.listen()
     emulator.desk.observer = recorder
+    emulator.queues.watch(recorder.queue)
     return running
 
 

@@ -8,23 +8,6 @@ STATUSES = ("APPROVED", "DENIED", "CASE_CLOSED", "NOT_APPROVED", "INVALID_REQUES
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """An SQS queue that feeds a function.
-
-    Attributes:
-        function: of the account.
-        attributes: as SQS names them; `QueueArn` is added.
-        batch_size: of its event source mapping.
-        maximum_concurrency: of the mapping, 2..1000; None is "none set".
-    """
-
-    function: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    batch_size: int = 10
-    maximum_concurrency: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AwsSideSettings:
     """Everything about the AWS side but the emulator it speaks for.
 
@@ -38,7 +21,9 @@ class AwsSideSettings:
         page_count: items per page of a listing, >= 1.
         json_logs: functions whose log format is JSON.
         environment: environment variables of all functions, to see that nobody keeps them.
-        queues: by name.
+        users: user name -> password of the user pool; empty: any user with any password is let in.
+        clients: app client id -> its secret, "" for one without; empty: any client is.
+        token_life_s: how long the pool's tokens hold, seconds, > 0.
         decide_after_s: an increase request is PENDING so long, seconds, >= 0.
         decision: its status from then on, one of `STATUSES`.
         grant_limit: most that is granted by APPROVED and CASE_CLOSED; None grants what was asked.
@@ -54,7 +39,9 @@ class AwsSideSettings:
     page_count: int = 50
     json_logs: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
-    queues: Mapping[str, Queue] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] = field(default_factory=dict)
+    token_life_s: float = 3600.0
     decide_after_s: float = 0.0
     decision: str = "APPROVED"
     grant_limit: float | None = None
@@ -78,5 +65,7 @@ def check(settings: AwsSideSettings) -> None:
         )
         if not value >= least
     ]
+    if not settings.token_life_s > 0:
+        mistakes.append(f"token_life_s is > 0, not {settings.token_life_s}")
     if mistakes:
         raise ValueError("; ".join(mistakes))

@@ -10,7 +10,8 @@ from burstline.core.quota.aws.confirming import lambda_functions
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.iam import scope_of
 from burstline.core.quota.aws.neighbours import NeighbourThrottles, pool_share
-from burstline.core.quota.aws.readings import AccountReading, apply_readings
+from burstline.core.quota.aws.readings import AccountReading, apply_readings, with_queues
+from burstline.core.quota.queue_checks import queue_notes
 from burstline.core.quota.quotas import Account
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.cold_starts import read_cold_starts
@@ -66,7 +67,9 @@ class AwsRun:
             return Before(account, self.evidence)
         self._scope = replace(self._scope, region=reading.region, stage=self._scope.stage or _stage_of(reading))
         merged, changed = apply_readings(replace(account, region=reading.region), reading.readings)
-        notes = [*reading.notes, *changed, *_unread(reading)]
+        merged = with_queues(merged, reading.queues)
+        suits = (note for queue in reading.queues.values() for note in queue_notes(queue, merged))
+        notes = [*reading.notes, *changed, *suits, *_unread(reading)]
         neighbours = share = None
         if self._functions:
             neighbours = await read_neighbours(self._aws, merged, self._functions)

@@ -11,8 +11,8 @@ from burstline.server.aws.asking import Asked
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError, Unreachable
 from burstline.server.aws.reading_gateway import find_api, read_gateway_account, read_http, read_rest
-from burstline.server.aws.reading_lambda import event_source_queues, read_function, read_lambda_account
-from burstline.server.aws.reading_queues import read_queue
+from burstline.server.aws.reading_lambda import read_function, read_lambda_account
+from burstline.server.aws.reading_queues import read_queues
 from burstline.server.aws.reading_quotas import read_quotas
 
 
@@ -32,15 +32,16 @@ async def read_account(aws: Aws, scope: Scope, now_s: Callable[[], float] = time
     account_last4 = await _account_last4(aws)
     parts = await asyncio.gather(
         read_quotas(asked),
-        read_lambda_account(asked) if scope.functions or not scope.names_aws else _nothing(),
+        read_lambda_account(asked) if scope.functions or scope.queues or not scope.names_aws else _nothing(),
         read_gateway_account(asked) if scope.gateway or not scope.names_aws else _nothing(),
     )
     functions = await asyncio.gather(*(read_function(asked, name) for name in scope.functions))
     readings: list[Reading] = [reading for part in parts for reading in part]
     readings += [reading for part, _ in functions for reading in part]
-    readings += await _read_queues(asked)
-    api, name, more = await _read_api(asked)
+    more, queues = await read_queues(asked)
     readings += more
+    api, name, of_api = await _read_api(asked)
+    readings += of_api
     _note_disagreement(asked, readings)
     return AccountReading(
         region=region,
@@ -50,6 +51,7 @@ async def read_account(aws: Aws, scope: Scope, now_s: Callable[[], float] = time
         log_groups={function: found for function, (_, found) in zip(scope.functions, functions, strict=True) if found},
         api=api,
         api_name=name,
+        queues=queues,
     )
 
 
@@ -65,14 +67,6 @@ async def _account_last4(aws: Aws) -> str | None:
 
 async def _nothing() -> list[Reading]:
     return []
-
-
-async def _read_queues(asked: Asked) -> list[Reading]:
-    found: list[Reading] = []
-    for function in asked.scope.functions:
-        for owner, queue in await event_source_queues(asked, function):
-            found += await read_queue(asked, owner, queue, function)
-    return found
 
 
 async def _read_api(asked: Asked) -> tuple[tuple[str, str] | None, str, list[Reading]]:

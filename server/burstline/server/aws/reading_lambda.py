@@ -131,16 +131,6 @@ def _event_source(asked: Asked, source: str, name: str, mapping: Answer) -> Read
     return asked.reading(source, f"{name}: from {kind} {own}", most, unit="environments", detail=", ".join(parts))
 
 
-async def event_source_queues(asked: Asked, name: str) -> list[tuple[str, str]]:
-    """Return (account, queue name) of each SQS queue that feeds a function; none if that could not be read."""
-    try:
-        pages = await asked.aws.pages("lambda", "ListEventSourceMappings", FunctionName=name)
-    except AwsError:
-        return []
-    arns = [str(m.get("EventSourceArn", "")).split(":") for page in pages for m in page.get("EventSourceMappings", [])]
-    return [(arn[4], arn[5]) for arn in arns if len(arn) == 6 and arn[2] == "sqs"]
-
-
 async def _url(asked: Asked, name: str) -> list[Reading]:
     source = "lambda GetFunctionUrlConfig"
     try:

@@ -31,7 +31,7 @@ async def read_quotas(asked: Asked) -> list[Reading]:
     """Return the quotas that matter for the scope; all of them when it names neither function nor API."""
     scope = asked.scope
     wanted = [
-        *(LAMBDA_QUOTAS if scope.functions or not scope.names_aws else ()),
+        *(LAMBDA_QUOTAS if scope.functions or scope.queues or not scope.names_aws else ()),
         *(GATEWAY_QUOTAS if scope.gateway or not scope.names_aws else ()),
     ]
     return list(await asyncio.gather(*(read_quota(asked, known) for known in wanted)))

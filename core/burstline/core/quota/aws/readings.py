@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from burstline.core.quota.quotas import Account, Bucket, Function, UsagePlan
+from burstline.core.quota.quotas import Account, Bucket, Function, Queue, UsagePlan
 
 CONCURRENCY = "lambda:L-B99A9384"
 GATEWAY_RATE = "apigateway:L-8A5B8E43"
@@ -75,6 +75,7 @@ class AccountReading:
         log_groups: function -> (log group, "Text" or "JSON"), for those whose configuration was read.
         api: (id, kind) of the API behind the target, kind `rest` or `http`; None if it is not known.
         api_name: its name, which REST metrics carry in place of the id; "" if unknown.
+        queues: those that feed the plan's functions, or that it sends to, by name.
     """
 
     region: str
@@ -84,6 +85,7 @@ class AccountReading:
     log_groups: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     api: tuple[str, str] | None = None
     api_name: str = ""
+    queues: Mapping[str, Queue] = field(default_factory=dict)
 
     def value(self, path: str) -> float | None:
         """Return the value at an account path; None if it was not read, or is "none set"."""
@@ -125,6 +127,17 @@ def apply_readings(account: Account, readings: Iterable[Reading]) -> tuple[Accou
     }
     account = replace(account, declared=account.declared | there, read=account.read | there)
     return account, tuple(notes)
+
+
+def with_queues(account: Account, queues: Mapping[str, Queue]) -> Account:
+    """Return the account with queues that were read in place of those declared."""
+    paths = {f"sqs.queues.{name}" for name in queues}
+    return replace(
+        account,
+        queues={**account.queues, **queues},
+        declared=account.declared | paths,
+        read=account.read | paths,
+    )
 
 
 def value_at(account: Account, path: str) -> float | None:
