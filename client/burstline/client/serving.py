@@ -46,12 +46,13 @@ async def serve_until_signal(settings: ServerSettings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked)
     try:
-        await serve(settings, ready=_say, stop=stop)
+        await serve(settings, ready=lambda server: _say(server, settings), stop=stop)
     except CannotStart as error:
         raise ClientError(error.message) from error
     return 0
 
 
-def _say(server: RunningServer) -> None:
-    http = f", http://{server.http_address}" if server.http_address else ""
-    click.echo(f"serving on {server.grpc_address}{http}; workers: burstline work --server {server.grpc_address}")
+def _say(server: RunningServer, settings: ServerSettings) -> None:
+    scheme = "http" if settings.tls is None else "https"
+    pages = f"; pages and metrics: {scheme}://{server.http_address}" if server.http_address else ""
+    click.echo(f"serving on {server.grpc_address}{pages}; workers: burstline work --server {server.grpc_address}")

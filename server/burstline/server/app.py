@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from burstline.server import judging
 from burstline.server.access import TokenAuth
+from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
 from burstline.server.data_service import DataService
 from burstline.server.errors import CannotStart, RichErrors
@@ -143,7 +144,7 @@ def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:
         if settings.tls is None:
             port = server.add_insecure_port(settings.listen)
         else:
-            port = server.add_secure_port(settings.listen, _credentials(settings))
+            port = server.add_secure_port(settings.listen, call_credentials(settings.tls))
     except RuntimeError as error:
         raise CannotStart(
             f"{settings.listen} cannot be listened on: it is taken or not an address of this machine; give --listen "
@@ -151,14 +152,3 @@ def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:
             listen=settings.listen,
         ) from error
     return f"{host}:{port}"
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials:
-    tls = settings.tls
-    assert tls is not None
-    try:
-        authority = tls.client_ca.read_bytes() if tls.client_ca is not None else None
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-    except OSError as error:
-        raise CannotStart(f"a TLS file cannot be read: {error}") from error
-    return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

@@ -1,11 +1,13 @@
 """The HTTP side: /metrics for Prometheus, /healthz, the runs with their reports as JSON, and the web pages."""
 
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from burstline.server.certificates import page_context
 from burstline.server.clock import Clock, seconds
 from burstline.server.entry import Sessions, token_check, wants_html
 from burstline.server.errors import CannotStart, ServerError
@@ -77,8 +79,10 @@ async def serve_http(
 ) -> AsyncIterator[str]:
     """Serve inside an `async with` block, and yield host:port as it was really taken ("" if `listen` is "").
 
+    With `settings.tls` it speaks https alone.
+
     Raises:
-        CannotStart: the port cannot be taken.
+        CannotStart: the port cannot be taken, or a TLS file cannot be used.
     """
     if not listen:
         yield ""
@@ -97,15 +101,15 @@ async def serve_http(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        yield await _listen(runner, listen)
+        yield await _listen(runner, listen, page_context(settings.tls) if settings.tls else None)
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, listen: str) -> str:
+async def _listen(runner: web.AppRunner, listen: str, context: ssl.SSLContext | None) -> str:
     host, _, port = listen.rpartition(":")
     try:
-        site = web.TCPSite(runner, host.strip("[]"), int(port), reuse_port=False)
+        site = web.TCPSite(runner, host.strip("[]"), int(port), reuse_port=False, ssl_context=context)
         await site.start()
     except (OSError, ValueError) as error:
         raise CannotStart(

@@ -38,11 +38,11 @@ class ServerSettings:
 
     Attributes:
         listen: host:port of the gRPC services; port 0 takes a free one.
-        http: host:port of /metrics, /healthz and report.json; port 0 takes a free one; "" leaves them out.
+        http: host:port of the web pages, /metrics, /healthz and report.json; port 0 is a free one; "" leaves them out.
         store: SQLAlchemy URL: `sqlite:///path` or `postgresql://...`.
         allow: hosts that plans may target besides loopback, exact names; "*" allows all but link-local ones.
         tokens: bearer tokens; none means that everyone who reaches the port is an admin.
-        tls: certificate files; None means plain text.
+        tls: certificate files of both ports; None means plain text.
         server_id: identity by which a restarted server finds its runs; "" is host name, process id and address, and
             then runs of ended processes of this host are taken up.
         lease_s: how long a worker may send after the heartbeat that was answered last, seconds, > 0.

@@ -21,7 +21,9 @@ Then, on this or another machine:
 
 @click.command("serve", epilog=EPILOG)
 @click.option("--listen", default="127.0.0.1:7460", show_default=True, metavar="HOST:PORT", help="gRPC services.")
-@click.option("--http", default="127.0.0.1:7461", show_default=True, metavar="HOST:PORT", help='Metrics; "" is off.')
+@click.option(
+    "--http", default="127.0.0.1:7461", show_default=True, metavar="HOST:PORT", help='Web pages and metrics; "" is off.'
+)
 @click.option(
     "--store",
     envvar="BURSTLINE_STORE",
@@ -30,7 +32,7 @@ Then, on this or another machine:
 )
 @click.option("--allow", multiple=True, metavar="HOST", help="A host plans may target; may be repeated.")
 @click.option("--server-id", default="", help="Identity by which a restarted server finds its runs.")
-@click.option("--cert", type=EXISTING, help="Certificate chain, PEM: turns TLS on.")
+@click.option("--cert", type=EXISTING, help="Certificate chain, PEM: turns TLS on, for both ports.")
 @click.option("--key", type=EXISTING, help="Its key, PEM.")
 @click.option("--client-ca", type=EXISTING, help="Authority of client certificates, PEM: mutual TLS.")
 @click.option("--wait-aws", default="4m", show_default=True, metavar="DURATION", help="Runs wait so for CloudWatch.")
