@@ -1,9 +1,9 @@
 """What many workers cost one server: CPU share and memory while it merges and commits their windows to SQLite.
 
-    python benchmarks/many_workers.py [--workers 500] [--seconds 60] [--rate 100] [--profile FILE]
+    python benchmarks/many_workers.py [--workers 500] [--seconds 60] [--rate 100] [--settle] [--profile FILE]
 
 Simulated workers, each with a connection and a stream of its own, speak the worker's protocol to a real
-`burstline serve`: two heartbeats and one window a second each, the window of a worker that sends `--rate` requests a
+`burstline serve`: one window a second each, which is their heartbeat too, of a worker that sends `--rate` requests a
 second. The server is held to one core and measured by what the kernel charges its process.
 """
 
@@ -23,20 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from burstline.core.load.window import AnswerKey, Bin, Latency, LatencyKey, Load, Window
+from burstline.core.load.window import AnswerKey, Latency, LatencyKey, Load, Window
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as work
 from burstline.wire.window import window_to_proto
 
-HEARTBEAT_S = 0.5
+IDLE_BEAT_S = 1.25
 LIMIT_CPU, LIMIT_MIB = 0.25, 300.0
 
 
-def make_window(second: int, rate: int, watermark: int, draw: random.Random) -> v1.Window:
+def make_window(second: int, rate: int) -> bytes:
     """Return what a worker that sends evenly says of one second."""
-    window = Window(second, watermark=watermark)
+    draw = random.Random(second)
+    window = Window(second, watermark=(second + 1) * rate)
     window.loads[0] = Load(rate, rate, rate)
     window.answers[AnswerKey(0, 0, "plain.ok")] = rate
     latency = window.latencies[LatencyKey(0, "plain.ok")] = Latency()
@@ -46,15 +47,29 @@ def make_window(second: int, rate: int, watermark: int, draw: random.Random) -> 
         latency.sent.add(took_s)
         window.lateness.add(draw.uniform(0.0, 0.0006))
         sent = second * 100 + number * 100 // rate
-        ten_ms = window.bins.setdefault(sent, Bin(0, 0, {"plain.ok": 0}))
-        ten_ms.due, ten_ms.sent = ten_ms.due + 1, ten_ms.sent + 1
-        ten_ms.answers["plain.ok"] += 1
-        done = window.completions.setdefault(sent + int(took_s * 100), {"plain.ok": 0})
-        done["plain.ok"] += 1
+        done = sent + int(took_s * 100)
+        for bins, index in ((window.sent_bins, sent), (window.completion_bins.setdefault("plain.ok", {}), done)):
+            bins[index] = bins.get(index, 0) + 1
+    window.due_bins = window.answer_bins["plain.ok"] = window.sent_bins
     for _ in range(40):
         window.loop_lag.add(draw.uniform(0.0, 0.001))
     window.cpu_ratio, window.in_flight, window.open_sockets, window.clock_error_s = 0.3, 5, 20, 0.0002
-    return window_to_proto(window)
+    return window_to_proto(window).SerializeToString()
+
+
+class Windows:
+    """The window of each second, made once for all workers."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._newest: dict[int, bytes] = {}
+
+    def of(self, second: int) -> bytes:
+        """Return a second's window."""
+        if second not in self._newest:
+            self._newest = {n: body for n, body in self._newest.items() if n > second - 10}
+            self._newest[second] = make_window(second, self._rate)
+        return self._newest[second]
 
 
 @dataclass(slots=True)
@@ -70,12 +85,14 @@ class Counts:
 class SimulatedWorker:
     """Speaks the protocol; sends nothing but windows."""
 
-    def __init__(self, address: str, rate: int, templates: list[v1.Window], counts: Counts, phase_s: float) -> None:
+    def __init__(self, address: str, windows: Windows, counts: Counts, phase_s: float) -> None:
         options = (("grpc.use_local_subchannel_pool", 1),)
         self._channel = grpc.aio.insecure_channel(address, options=options)
-        self._rate, self._templates, self._counts, self._phase_s = rate, templates, counts, phase_s
+        self._windows, self._counts, self._phase_s = windows, counts, phase_s
         self._outbox: asyncio.Queue[work.AttachRequest] = asyncio.Queue()
         self._given_s: dict[int, float] = {}
+        self._said_s = 0.0
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -94,16 +111,21 @@ class SimulatedWorker:
     async def _beat(self) -> None:
         await asyncio.sleep(self._phase_s)
         while True:
-            beat = work.Heartbeat(sent_nanos=time.monotonic_ns())
-            self._outbox.put_nowait(work.AttachRequest(heartbeat=beat))
-            await asyncio.sleep(HEARTBEAT_S)
+            if time.monotonic() - self._said_s >= IDLE_BEAT_S:
+                self._say()
+            await asyncio.sleep(IDLE_BEAT_S / 5)
+
+    def _say(self, *windows: work.WindowReport) -> None:
+        self._said_s = time.monotonic()
+        beat = work.Heartbeat(sent_nanos=time.monotonic_ns(), windows=windows)
+        self._outbox.put_nowait(work.AttachRequest(heartbeat=beat))
 
     def _handle(self, message: work.AttachResponse) -> None:
         match message.WhichOneof("message"):
             case "welcome":
                 self._counts.attached += 1
             case "heartbeat":
-                self._counts.beats_s.append((time.monotonic_ns() - message.heartbeat.sent_nanos) * 1e-9)
+                self._heard(message.heartbeat)
             case "preflight":
                 answer = work.PreflightReport.Answer(request="r", status=200)
                 report = work.PreflightReport(run=message.preflight.run, answers=[answer], sent_count=1)
@@ -112,24 +134,32 @@ class SimulatedWorker:
                 self._outbox.put_nowait(work.AttachRequest(ready=work.Ready(key=message.assign.key)))
             case "start":
                 self._tasks.append(asyncio.create_task(self._send(message.start)))
-            case "ack":
-                self._counts.acknowledged += 1
-                took_s = time.monotonic() - self._given_s.pop(message.ack.sequence)
-                self._counts.slowest_s = max(self._counts.slowest_s, took_s)
+            case "stop":
+                self._stopped = True
             case _:
                 pass
 
+    def _heard(self, reply: work.HeartbeatReply) -> None:
+        counts = self._counts
+        counts.beats_s.append((time.monotonic_ns() - reply.sent_nanos) * 1e-9)
+        for ack in reply.acks:
+            counts.acknowledged += 1
+            counts.slowest_s = max(counts.slowest_s, time.monotonic() - self._given_s.pop(ack.sequence))
+
     async def _send(self, start: work.Start) -> None:
         """Close a window a second; workers' seconds end together, give or take their event loops' ticks."""
-        for second in range(10**6):
+        second = 0
+        while not self._stopped:
             at_s = start.start_nanos * 1e-9 + second + 1.0 + self._phase_s * 0.4
             await asyncio.sleep(max(0.0, at_s - time.time()))
-            window = v1.Window()
-            window.CopyFrom(self._templates[second])
-            window.watermark_count = (second + 1) * self._rate
-            report = work.WindowReport(key=start.key, sequence=second, window=window)
+            report = work.WindowReport(key=start.key, sequence=second, window=self._windows.of(second))
             self._given_s[second] = time.monotonic()
-            self._outbox.put_nowait(work.AttachRequest(window=report))
+            self._say(report)
+            second += 1
+        while self._given_s:  # noqa: ASYNC110  # once, at the end
+            await asyncio.sleep(0.1)
+        end = work.SegmentEnd(key=start.key, window_count=second, reason="stopped")
+        self._outbox.put_nowait(work.AttachRequest(end=end))
 
 
 def make_plan(seconds: float, rate: float) -> v1.Plan:
@@ -157,10 +187,10 @@ def memory_mib(pid: int) -> float:
 async def measure(options: argparse.Namespace, address: str, pid: int) -> None:
     """Attach the workers, start a run, and print what the server uses, second by second in tens."""
     draw = random.Random(1)
-    templates = [make_window(second, options.rate, 0, draw) for second in range(options.seconds + 30)]
-    print(f"a window: {templates[0].ByteSize()} bytes")
+    windows = Windows(options.rate)
+    print(f"a window: {len(windows.of(0))} bytes")
     counts = Counts()
-    workers = [SimulatedWorker(address, options.rate, templates, counts, draw.random()) for _ in range(options.workers)]
+    workers = [SimulatedWorker(address, windows, counts, draw.random()) for _ in range(options.workers)]
     tasks = [asyncio.create_task(worker.run()) for worker in workers]
     while counts.attached < options.workers:  # noqa: ASYNC110  # a count of many workers has no event
         await asyncio.sleep(0.1)
@@ -198,7 +228,7 @@ async def measure(options: argparse.Namespace, address: str, pid: int) -> None:
 
 
 async def settle(stub: Any, name: str, pid: int) -> None:
-    """Stop the run and print what judging takes; workers do not answer the stop, so their leases end first."""
+    """Stop the run and print what judging takes."""
     await stub.StopRun(wire.StopRunRequest(name=name))
     before, peak = cpu_s(pid), 0.0
     while (run := await stub.GetRun(wire.GetRunRequest(name=name))).state < v1.Run.SUCCEEDED:

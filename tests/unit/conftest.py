@@ -10,7 +10,7 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import BIN_S, AnswerKey, Bin, Latency, LatencyKey, Load, Window
+from burstline.core.load.window import BIN_S, AnswerKey, Bins, Latency, LatencyKey, Load, Window
 from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.admission.replay import LAYER_CODES, replay
 from burstline.core.quota.admission.service_times import sample
@@ -64,22 +64,18 @@ def fold(schedule: Schedule, sent_s: Floats, done_s: Floats, late_s: Floats, sig
         window.lateness.add_all(late_s[due_s.astype(np.int64) == second])
         totals.add(0, window)
     last = Window(0)
-    for when, count_as in ((due_s, "due"), (sent_s, "sent")):
-        bins, counts = np.unique((when / BIN_S).astype(np.int64), return_counts=True)
-        for index, count in zip(bins.tolist(), counts.tolist(), strict=True):
-            ten_ms = last.bins.setdefault(index, Bin())
-            setattr(ten_ms, count_as, count)
+    last.due_bins, last.sent_bins = _bins(due_s), _bins(sent_s)
     for name in np.unique(signatures).tolist():
         chosen = signatures == name
-        for when, by_send in ((sent_s, True), (done_s, False)):
-            bins, counts = np.unique((when[chosen] / BIN_S).astype(np.int64), return_counts=True)
-            for index, count in zip(bins.tolist(), counts.tolist(), strict=True):
-                if by_send:
-                    last.bins[index].answers[name] = count
-                else:
-                    last.completions.setdefault(index, {})[name] = count
+        last.answer_bins[name] = _bins(sent_s[chosen])
+        last.completion_bins[name] = _bins(done_s[chosen])
     totals.add(0, last)
     return totals
+
+
+def _bins(times_s: NDArray[np.float64]) -> Bins:
+    bins, counts = np.unique((times_s / BIN_S).astype(np.int64), return_counts=True)
+    return dict(zip(bins.tolist(), counts.tolist(), strict=True))
 
 
 def make(

@@ -26,7 +26,7 @@ from burstline.v1 import resources_pb2 as burstline_dot_v1_dot_resources__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!burstline/v1/worker_service.proto\x12\x0c\x62urstline.v1\x1a\x1c\x62urstline/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9f\x02\n\rAttachRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.burstline.v1.HelloH\x00\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.burstline.v1.HeartbeatH\x00\x12,\n\x06window\x18\x03 \x01(\x0b\x32\x1a.burstline.v1.WindowReportH\x00\x12$\n\x05ready\x18\x04 \x01(\x0b\x32\x13.burstline.v1.ReadyH\x00\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x18.burstline.v1.SegmentEndH\x00\x12\x32\n\tpreflight\x18\x06 \x01(\x0b\x32\x1d.burstline.v1.PreflightReportH\x00\x42\t\n\x07message\"\xa1\x01\n\x05Hello\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12)\n!capacity_request_count_per_second\x18\x05 \x01(\x01\x12*\n\x08segments\x18\x06 \x03(\x0b\x32\x18.burstline.v1.SegmentKey\"9\n\nSegmentKey\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\"\x1f\n\tHeartbeat\x12\x12\n\nsent_nanos\x18\x01 \x01(\x03\"m\n\x0cWindowReport\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12$\n\x06window\x18\x03 \x01(\x0b\x32\x14.burstline.v1.Window\"^\n\x05Ready\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x1d\n\x15open_connection_count\x18\x03 \x01(\x05\"Y\n\nSegmentEnd\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x14\n\x0cwindow_count\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xc7\x02\n\x0fPreflightReport\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x35\n\x07\x61nswers\x18\x02 \x03(\x0b\x32$.burstline.v1.PreflightReport.Answer\x12\x12\n\nsent_count\x18\x03 \x01(\x05\x1a\xdb\x01\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x11\n\tsignature\x18\x04 \x01(\t\x12\"\n\x05\x66ront\x18\x05 \x01(\x0e\x32\x13.burstline.v1.Front\x12\x0b\n\x03tls\x18\x06 \x01(\t\x12\x33\n\x10latency_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcache_headers\x18\x08 \x03(\t\x12\x0f\n\x07problem\x18\t \x01(\t\"\xc0\x02\n\x0e\x41ttachResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.burstline.v1.WelcomeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.burstline.v1.HeartbeatReplyH\x00\x12&\n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\x17.burstline.v1.WindowAckH\x00\x12,\n\tpreflight\x18\x04 \x01(\x0b\x32\x17.burstline.v1.PreflightH\x00\x12&\n\x06\x61ssign\x18\x05 \x01(\x0b\x32\x14.burstline.v1.AssignH\x00\x12$\n\x05start\x18\x06 \x01(\x0b\x32\x13.burstline.v1.StartH\x00\x12\"\n\x04stop\x18\x07 \x01(\x0b\x32\x12.burstline.v1.StopH\x00\x42\t\n\x07message\"v\n\x07Welcome\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elease_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x08segments\x18\x03 \x03(\x0b\x32\x18.burstline.v1.SegmentKey\"^\n\x0eHeartbeatReply\x12\x12\n\nsent_nanos\x18\x01 \x01(\x03\x12\x1d\n\x15server_received_nanos\x18\x02 \x01(\x03\x12\x19\n\x11server_sent_nanos\x18\x03 \x01(\x03\"D\n\tWindowAck\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"Q\n\tPreflight\x12\x0b\n\x03run\x18\x01 \x01(\t\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x12.burstline.v1.Plan\x12\x15\n\rallowed_hosts\x18\x03 \x03(\t\"\xa8\x01\n\x06\x41ssign\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x15\n\rsegment_count\x18\x02 \x01(\x05\x12 \n\x04plan\x18\x03 \x01(\x0b\x32\x12.burstline.v1.Plan\x12\x12\n\nfrom_count\x18\x04 \x01(\x03\x12\x15\n\rallowed_hosts\x18\x05 \x03(\t\x12\x13\n\x0bstart_nanos\x18\x06 \x01(\x03\"C\n\x05Start\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x13\n\x0bstart_nanos\x18\x02 \x01(\x03\"-\n\x04Stop\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\";\n\x12ListWorkersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListWorkersResponse\x12%\n\x07workers\x18\x01 \x03(\x0b\x32\x14.burstline.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xac\x01\n\rWorkerService\x12G\n\x06\x41ttach\x12\x1b.burstline.v1.AttachRequest\x1a\x1c.burstline.v1.AttachResponse(\x01\x30\x01\x12R\n\x0bListWorkers\x12 .burstline.v1.ListWorkersRequest\x1a!.burstline.v1.ListWorkersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!burstline/v1/worker_service.proto\x12\x0c\x62urstline.v1\x1a\x1c\x62urstline/v1/resources.proto\x1a\x1egoogle/protobuf/duration.proto\"\xff\x01\n\rAttachRequest\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.burstline.v1.HelloH\x00\x12,\n\theartbeat\x18\x02 \x01(\x0b\x32\x17.burstline.v1.HeartbeatH\x00\x12$\n\x05ready\x18\x04 \x01(\x0b\x32\x13.burstline.v1.ReadyH\x00\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x18.burstline.v1.SegmentEndH\x00\x12\x32\n\tpreflight\x18\x06 \x01(\x0b\x32\x1d.burstline.v1.PreflightReportH\x00\x42\t\n\x07messageJ\x04\x08\x03\x10\x04R\x06window\"\xa1\x01\n\x05Hello\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x12)\n!capacity_request_count_per_second\x18\x05 \x01(\x01\x12*\n\x08segments\x18\x06 \x03(\x0b\x32\x18.burstline.v1.SegmentKey\"9\n\nSegmentKey\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\"L\n\tHeartbeat\x12\x12\n\nsent_nanos\x18\x01 \x01(\x03\x12+\n\x07windows\x18\x02 \x03(\x0b\x32\x1a.burstline.v1.WindowReport\"W\n\x0cWindowReport\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0e\n\x06window\x18\x03 \x01(\x0c\"^\n\x05Ready\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x1d\n\x15open_connection_count\x18\x03 \x01(\x05\"Y\n\nSegmentEnd\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x14\n\x0cwindow_count\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xc7\x02\n\x0fPreflightReport\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x35\n\x07\x61nswers\x18\x02 \x03(\x0b\x32$.burstline.v1.PreflightReport.Answer\x12\x12\n\nsent_count\x18\x03 \x01(\x05\x1a\xdb\x01\n\x06\x41nswer\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\x11\n\tsignature\x18\x04 \x01(\t\x12\"\n\x05\x66ront\x18\x05 \x01(\x0e\x32\x13.burstline.v1.Front\x12\x0b\n\x03tls\x18\x06 \x01(\t\x12\x33\n\x10latency_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rcache_headers\x18\x08 \x03(\t\x12\x0f\n\x07problem\x18\t \x01(\t\"\xa3\x02\n\x0e\x41ttachResponse\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.burstline.v1.WelcomeH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.burstline.v1.HeartbeatReplyH\x00\x12,\n\tpreflight\x18\x04 \x01(\x0b\x32\x17.burstline.v1.PreflightH\x00\x12&\n\x06\x61ssign\x18\x05 \x01(\x0b\x32\x14.burstline.v1.AssignH\x00\x12$\n\x05start\x18\x06 \x01(\x0b\x32\x13.burstline.v1.StartH\x00\x12\"\n\x04stop\x18\x07 \x01(\x0b\x32\x12.burstline.v1.StopH\x00\x42\t\n\x07messageJ\x04\x08\x03\x10\x04R\x03\x61\x63k\"v\n\x07Welcome\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elease_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x08segments\x18\x03 \x03(\x0b\x32\x18.burstline.v1.SegmentKey\"\x85\x01\n\x0eHeartbeatReply\x12\x12\n\nsent_nanos\x18\x01 \x01(\x03\x12\x1d\n\x15server_received_nanos\x18\x02 \x01(\x03\x12\x19\n\x11server_sent_nanos\x18\x03 \x01(\x03\x12%\n\x04\x61\x63ks\x18\x04 \x03(\x0b\x32\x17.burstline.v1.WindowAck\"D\n\tWindowAck\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"Q\n\tPreflight\x12\x0b\n\x03run\x18\x01 \x01(\t\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x12.burstline.v1.Plan\x12\x15\n\rallowed_hosts\x18\x03 \x03(\t\"\xa8\x01\n\x06\x41ssign\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x15\n\rsegment_count\x18\x02 \x01(\x05\x12 \n\x04plan\x18\x03 \x01(\x0b\x32\x12.burstline.v1.Plan\x12\x12\n\nfrom_count\x18\x04 \x01(\x03\x12\x15\n\rallowed_hosts\x18\x05 \x03(\t\x12\x13\n\x0bstart_nanos\x18\x06 \x01(\x03\"C\n\x05Start\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\x12\x13\n\x0bstart_nanos\x18\x02 \x01(\x03\"-\n\x04Stop\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.burstline.v1.SegmentKey\";\n\x12ListWorkersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListWorkersResponse\x12%\n\x07workers\x18\x01 \x03(\x0b\x32\x14.burstline.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xac\x01\n\rWorkerService\x12G\n\x06\x41ttach\x12\x1b.burstline.v1.AttachRequest\x1a\x1c.burstline.v1.AttachResponse(\x01\x30\x01\x12R\n\x0bListWorkers\x12 .burstline.v1.ListWorkersRequest\x1a!.burstline.v1.ListWorkersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,43 +34,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'burstline.v1.worker_service
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTACHREQUEST']._serialized_start=114
-  _globals['_ATTACHREQUEST']._serialized_end=401
-  _globals['_HELLO']._serialized_start=404
-  _globals['_HELLO']._serialized_end=565
-  _globals['_SEGMENTKEY']._serialized_start=567
-  _globals['_SEGMENTKEY']._serialized_end=624
-  _globals['_HEARTBEAT']._serialized_start=626
-  _globals['_HEARTBEAT']._serialized_end=657
-  _globals['_WINDOWREPORT']._serialized_start=659
-  _globals['_WINDOWREPORT']._serialized_end=768
-  _globals['_READY']._serialized_start=770
-  _globals['_READY']._serialized_end=864
-  _globals['_SEGMENTEND']._serialized_start=866
-  _globals['_SEGMENTEND']._serialized_end=955
-  _globals['_PREFLIGHTREPORT']._serialized_start=958
-  _globals['_PREFLIGHTREPORT']._serialized_end=1285
-  _globals['_PREFLIGHTREPORT_ANSWER']._serialized_start=1066
-  _globals['_PREFLIGHTREPORT_ANSWER']._serialized_end=1285
-  _globals['_ATTACHRESPONSE']._serialized_start=1288
-  _globals['_ATTACHRESPONSE']._serialized_end=1608
-  _globals['_WELCOME']._serialized_start=1610
-  _globals['_WELCOME']._serialized_end=1728
-  _globals['_HEARTBEATREPLY']._serialized_start=1730
-  _globals['_HEARTBEATREPLY']._serialized_end=1824
-  _globals['_WINDOWACK']._serialized_start=1826
-  _globals['_WINDOWACK']._serialized_end=1894
-  _globals['_PREFLIGHT']._serialized_start=1896
-  _globals['_PREFLIGHT']._serialized_end=1977
-  _globals['_ASSIGN']._serialized_start=1980
-  _globals['_ASSIGN']._serialized_end=2148
-  _globals['_START']._serialized_start=2150
-  _globals['_START']._serialized_end=2217
-  _globals['_STOP']._serialized_start=2219
-  _globals['_STOP']._serialized_end=2264
-  _globals['_LISTWORKERSREQUEST']._serialized_start=2266
-  _globals['_LISTWORKERSREQUEST']._serialized_end=2325
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=2327
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=2412
-  _globals['_WORKERSERVICE']._serialized_start=2415
-  _globals['_WORKERSERVICE']._serialized_end=2587
+  _globals['_ATTACHREQUEST']._serialized_end=369
+  _globals['_HELLO']._serialized_start=372
+  _globals['_HELLO']._serialized_end=533
+  _globals['_SEGMENTKEY']._serialized_start=535
+  _globals['_SEGMENTKEY']._serialized_end=592
+  _globals['_HEARTBEAT']._serialized_start=594
+  _globals['_HEARTBEAT']._serialized_end=670
+  _globals['_WINDOWREPORT']._serialized_start=672
+  _globals['_WINDOWREPORT']._serialized_end=759
+  _globals['_READY']._serialized_start=761
+  _globals['_READY']._serialized_end=855
+  _globals['_SEGMENTEND']._serialized_start=857
+  _globals['_SEGMENTEND']._serialized_end=946
+  _globals['_PREFLIGHTREPORT']._serialized_start=949
+  _globals['_PREFLIGHTREPORT']._serialized_end=1276
+  _globals['_PREFLIGHTREPORT_ANSWER']._serialized_start=1057
+  _globals['_PREFLIGHTREPORT_ANSWER']._serialized_end=1276
+  _globals['_ATTACHRESPONSE']._serialized_start=1279
+  _globals['_ATTACHRESPONSE']._serialized_end=1570
+  _globals['_WELCOME']._serialized_start=1572
+  _globals['_WELCOME']._serialized_end=1690
+  _globals['_HEARTBEATREPLY']._serialized_start=1693
+  _globals['_HEARTBEATREPLY']._serialized_end=1826
+  _globals['_WINDOWACK']._serialized_start=1828
+  _globals['_WINDOWACK']._serialized_end=1896
+  _globals['_PREFLIGHT']._serialized_start=1898
+  _globals['_PREFLIGHT']._serialized_end=1979
+  _globals['_ASSIGN']._serialized_start=1982
+  _globals['_ASSIGN']._serialized_end=2150
+  _globals['_START']._serialized_start=2152
+  _globals['_START']._serialized_end=2219
+  _globals['_STOP']._serialized_start=2221
+  _globals['_STOP']._serialized_end=2266
+  _globals['_LISTWORKERSREQUEST']._serialized_start=2268
+  _globals['_LISTWORKERSREQUEST']._serialized_end=2327
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=2329
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=2414
+  _globals['_WORKERSERVICE']._serialized_start=2417
+  _globals['_WORKERSERVICE']._serialized_end=2589
 # @@protoc_insertion_point(module_scope)

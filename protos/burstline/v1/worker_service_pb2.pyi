@@ -28,7 +28,6 @@ class AttachRequest(_message.Message):
 
     HELLO_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
-    WINDOW_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     PREFLIGHT_FIELD_NUMBER: _builtins.int
@@ -38,11 +37,7 @@ class AttachRequest(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Every 0.5 s."""
-
-    @_builtins.property
-    def window(self) -> Global___WindowReport:
-        """A window; kept by the worker until acknowledged."""
+        """Whenever there are windows, and at least every 1.25 s."""
 
     @_builtins.property
     def ready(self) -> Global___Ready:
@@ -61,16 +56,15 @@ class AttachRequest(_message.Message):
         *,
         hello: Global___Hello | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
-        window: Global___WindowReport | None = ...,
         ready: Global___Ready | None = ...,
         end: Global___SegmentEnd | None = ...,
         preflight: Global___PreflightReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "preflight", b"preflight", "ready", b"ready", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "preflight", b"preflight", "ready", b"ready"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "preflight", b"preflight", "ready", b"ready", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "preflight", b"preflight", "ready", b"ready"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "window", "ready", "end", "preflight"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "heartbeat", "ready", "end", "preflight"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -152,21 +146,29 @@ Global___SegmentKey: _TypeAlias = SegmentKey  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """A sign of life, which renews the leases of all segments the worker holds, and a clock reading."""
+    """A sign of life, which renews the leases of all segments the worker holds, and a clock reading. It brings the windows
+    that were closed since: one message each way and second is what hundreds of workers may cost a server.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SENT_NANOS_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
     sent_nanos: _builtins.int
     """The worker's monotonic clock when it sent this."""
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowReport]:
+        """Windows, kept by the worker until acknowledged."""
+
     def __init__(
         self,
         *,
         sent_nanos: _builtins.int = ...,
+        windows: _abc.Iterable[Global___WindowReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sent_nanos", b"sent_nanos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sent_nanos", b"sent_nanos", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,22 +185,20 @@ class WindowReport(_message.Message):
     WINDOW_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counted from 0 within the epoch, without gaps."""
+    window: _builtins.bytes
+    """A serialized `Window`: it is stored as it came."""
     @_builtins.property
     def key(self) -> Global___SegmentKey:
         """Segment and epoch."""
-
-    @_builtins.property
-    def window(self) -> _resources_pb2.Window:
-        """The window."""
 
     def __init__(
         self,
         *,
         key: Global___SegmentKey | None = ...,
         sequence: _builtins.int = ...,
-        window: _resources_pb2.Window | None = ...,
+        window: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "sequence", b"sequence", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -366,7 +366,6 @@ class AttachResponse(_message.Message):
 
     WELCOME_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
-    ACK_FIELD_NUMBER: _builtins.int
     PREFLIGHT_FIELD_NUMBER: _builtins.int
     ASSIGN_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
@@ -378,10 +377,6 @@ class AttachResponse(_message.Message):
     @_builtins.property
     def heartbeat(self) -> Global___HeartbeatReply:
         """Answer to a heartbeat."""
-
-    @_builtins.property
-    def ack(self) -> Global___WindowAck:
-        """A window is committed."""
 
     @_builtins.property
     def preflight(self) -> Global___Preflight:
@@ -404,17 +399,16 @@ class AttachResponse(_message.Message):
         *,
         welcome: Global___Welcome | None = ...,
         heartbeat: Global___HeartbeatReply | None = ...,
-        ack: Global___WindowAck | None = ...,
         preflight: Global___Preflight | None = ...,
         assign: Global___Assign | None = ...,
         start: Global___Start | None = ...,
         stop: Global___Stop | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "heartbeat", "ack", "preflight", "assign", "start", "stop"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "heartbeat", "preflight", "assign", "start", "stop"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -456,29 +450,37 @@ Global___Welcome: _TypeAlias = Welcome  # noqa: Y015
 
 @_typing.final
 class HeartbeatReply(_message.Message):
-    """The server's clock, for the estimate of design part 5, and the lease."""
+    """The server's clock, for the estimate of design part 5, and the lease. A heartbeat with windows is answered when they
+    are committed, and after 0.5 s at the latest; what is committed later is acknowledged with the next answer.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SENT_NANOS_FIELD_NUMBER: _builtins.int
     SERVER_RECEIVED_NANOS_FIELD_NUMBER: _builtins.int
     SERVER_SENT_NANOS_FIELD_NUMBER: _builtins.int
+    ACKS_FIELD_NUMBER: _builtins.int
     sent_nanos: _builtins.int
     """Echo of `Heartbeat.sent_nanos`."""
     server_received_nanos: _builtins.int
     """The server's clock when it came in."""
     server_sent_nanos: _builtins.int
     """The server's clock when this left."""
+    @_builtins.property
+    def acks(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowAck]:
+        """Windows that are committed."""
+
     def __init__(
         self,
         *,
         sent_nanos: _builtins.int = ...,
         server_received_nanos: _builtins.int = ...,
         server_sent_nanos: _builtins.int = ...,
+        acks: _abc.Iterable[Global___WindowAck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sent_nanos", b"sent_nanos", "server_received_nanos", b"server_received_nanos", "server_sent_nanos", b"server_sent_nanos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acks", b"acks", "sent_nanos", b"sent_nanos", "server_received_nanos", b"server_received_nanos", "server_sent_nanos", b"server_sent_nanos"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

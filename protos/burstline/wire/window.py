@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from burstline.core.load.histogram import LARGEST_INDEX, Histogram
-from burstline.core.load.window import AnswerKey, Bin, Drop, Latency, LatencyKey, Load, Mark, SegmentKey, Window
-from burstline.v1 import resources_pb2 as v1
+from burstline.core.load.window import AnswerKey, Bins, Drop, Latency, LatencyKey, Load, Mark, SegmentKey, Window
+from burstline.v1 import windows_pb2 as v1
 from burstline.v1 import worker_service_pb2 as worker_v1
 from burstline.wire.checks import Checks
 
@@ -22,33 +22,17 @@ def key_to_proto(key: SegmentKey) -> worker_v1.SegmentKey:
 
 def histogram_to_proto(histogram: Histogram) -> v1.Histogram:
     """Return a histogram as a message."""
-    message = v1.Histogram(sum_seconds=histogram.sum_s, max_seconds=histogram.max_s)
-    before = 0
-    for index, count in sorted(histogram.counts.items()):
-        message.index_deltas.append(index - before)
-        message.counts.append(count)
-        before = index
-    return message
+    indices, counts = _columns(histogram.counts)
+    return v1.Histogram(index_deltas=indices, counts=counts, sum_seconds=histogram.sum_s, max_seconds=histogram.max_s)
 
 
 def histogram_from_proto(message: v1.Histogram, field: str, checks: Checks) -> Histogram:
     """Return a histogram; bucket numbers outside 0..LARGEST_INDEX and counts below 1 are refused."""
-    if len(message.index_deltas) != len(message.counts):
-        checks.refuse(field, "index_deltas and counts have different lengths")
+    counts = _bins_from_proto(message, field, checks)
+    if counts and not (next(iter(counts)) >= 0 and next(reversed(counts)) <= LARGEST_INDEX):
+        checks.refuse(field, f"buckets {min(counts)} to {max(counts)}: allowed is 0 to {LARGEST_INDEX}")
         return Histogram()
-    counts = list(message.counts)
-    if not counts:
-        return Histogram({}, message.sum_seconds, message.max_seconds)
-    indices = list(accumulate(message.index_deltas))
-    if min(counts) < 1 or min(indices) < 0 or max(indices) > LARGEST_INDEX:
-        index, count = next(
-            (index, count)
-            for index, count in zip(indices, counts, strict=True)
-            if count < 1 or not 0 <= index <= LARGEST_INDEX
-        )
-        checks.refuse(field, f"bucket {index} with count {count}: allowed is 0 to {LARGEST_INDEX}, counts from 1")
-        return Histogram()
-    return Histogram(dict(zip(indices, counts, strict=True)), message.sum_seconds, message.max_seconds)
+    return Histogram(counts, message.sum_seconds, message.max_seconds)
 
 
 def window_to_proto(window: Window) -> v1.Window:
@@ -70,14 +54,10 @@ def window_to_proto(window: Window) -> v1.Window:
             )
             for key, latency in window.latencies.items()
         ],
-        bins=[
-            v1.Window.Bin(index=index, due_count=b.due, sent_count=b.sent, answers=_signatures_to_proto(b.answers))
-            for index, b in window.bins.items()
-        ],
-        completions=[
-            v1.Window.Completion(index=index, answers=_signatures_to_proto(counts))
-            for index, counts in window.completions.items()
-        ],
+        due_bins=_bins_to_proto(window.due_bins),
+        sent_bins=_bins_to_proto(window.sent_bins),
+        answer_bins=_signature_bins_to_proto(window.answer_bins),
+        completion_bins=_signature_bins_to_proto(window.completion_bins),
         marks=[_mark_to_proto(index, mark) for index, mark in window.marks.items()],
         lateness=histogram_to_proto(window.lateness),
         loop_lag=histogram_to_proto(window.loop_lag),
@@ -98,11 +78,11 @@ def window_from_proto(message: v1.Window, *, outline: bool = False) -> Window:
 
     Args:
         message: what came over the wire.
-        outline: leave out what only judging needs, which is most of the work: completions, marks, and the answers in
-            bins. What is refused is the same.
+        outline: leave out what only judging needs, which is most of the work: bins of what was due, answered and
+            completed, marks, latencies from the actual send, and the times of loop, connections and TLS.
 
     Raises:
-        InvalidMessage: a count is negative, or a histogram is malformed.
+        InvalidMessage: a count is negative, or a histogram or column of bins that is read is malformed.
     """
     checks = Checks()
     window = Window(
@@ -113,20 +93,12 @@ def window_from_proto(message: v1.Window, *, outline: bool = False) -> Window:
         latencies={
             LatencyKey(entry.request, entry.signature): Latency(
                 histogram_from_proto(entry.due, f"latencies[{i}].due", checks),
-                histogram_from_proto(entry.sent, f"latencies[{i}].sent", checks),
+                Histogram() if outline else histogram_from_proto(entry.sent, f"latencies[{i}].sent", checks),
             )
             for i, entry in enumerate(message.latencies)
         },
-        bins={
-            b.index: Bin(b.due_count, b.sent_count, {} if outline else _signatures_from_proto(b.answers))
-            for b in message.bins
-        },
-        completions={} if outline else {c.index: _signatures_from_proto(c.answers) for c in message.completions},
-        marks={} if outline else {mark.index: _mark_from_proto(mark) for mark in message.marks},
+        sent_bins=_bins_from_proto(message.sent_bins, "sent_bins", checks),
         lateness=histogram_from_proto(message.lateness, "lateness", checks),
-        loop_lag=histogram_from_proto(message.loop_lag, "loop_lag", checks),
-        connect=histogram_from_proto(message.connect, "connect", checks),
-        tls=histogram_from_proto(message.tls, "tls", checks),
         cpu_ratio=message.cpu_ratio,
         in_flight=message.in_flight_count,
         open_sockets=message.open_socket_count,
@@ -135,11 +107,24 @@ def window_from_proto(message: v1.Window, *, outline: bool = False) -> Window:
         failed_connections=message.failed_connection_count,
         clock_error_s=message.clock_error_nanos * 1e-9,
     )
+    if not outline:
+        _add_rest(window, message, checks)
     checks.require(window.watermark >= 0, "watermark_count", f"{window.watermark} is negative")
     for i, (answer, count) in enumerate(window.answers.items()):
         checks.require(count > 0, f"answers[{i}].count", f"{count} of {answer.signature} is not over 0")
     checks.finish()
     return window
+
+
+def _add_rest(window: Window, message: v1.Window, checks: Checks) -> None:
+    """Fill in what an outline leaves out."""
+    window.due_bins = _bins_from_proto(message.due_bins, "due_bins", checks)
+    window.answer_bins = _signature_bins_from_proto(message.answer_bins, "answer_bins", checks)
+    window.completion_bins = _signature_bins_from_proto(message.completion_bins, "completion_bins", checks)
+    window.marks = {mark.index: _mark_from_proto(mark) for mark in message.marks}
+    window.loop_lag = histogram_from_proto(message.loop_lag, "loop_lag", checks)
+    window.connect = histogram_from_proto(message.connect, "connect", checks)
+    window.tls = histogram_from_proto(message.tls, "tls", checks)
 
 
 _DROPS = {Drop.LATE: "late_count", Drop.CEILING: "ceiling_count", Drop.SLOTS: "slots_count"}
@@ -168,12 +153,43 @@ def _load_from_proto(message: v1.Window.Load, position: int, checks: Checks) -> 
     return load
 
 
-def _signatures_to_proto(counts: dict[str, int]) -> list[v1.Window.SignatureCount]:
-    return [v1.Window.SignatureCount(signature=signature, count=count) for signature, count in counts.items()]
+def _columns(counts: Bins) -> tuple[list[int], list[int]]:
+    """Return index differences and counts, in the order of the indices."""
+    indices = sorted(counts)
+    return [index - before for before, index in zip([0, *indices], indices, strict=False)], [
+        counts[index] for index in indices
+    ]
 
 
-def _signatures_from_proto(messages: Iterable[v1.Window.SignatureCount]) -> dict[str, int]:
-    return {message.signature: message.count for message in messages}
+def _bins_to_proto(bins: Bins) -> v1.Window.Bins:
+    indices, counts = _columns(bins)
+    return v1.Window.Bins(index_deltas=indices, counts=counts)
+
+
+def _bins_from_proto(message: v1.Window.Bins | v1.Histogram, field: str, checks: Checks) -> Bins:
+    """Return counts by index, ascending; indices that do not ascend and counts below 1 are refused."""
+    deltas, counts = list(message.index_deltas), list(message.counts)
+    if len(deltas) != len(counts):
+        checks.refuse(field, "index_deltas and counts have different lengths")
+        return {}
+    if not counts:
+        return {}
+    bins = dict(zip(accumulate(deltas), counts, strict=True))
+    deltas[0] = 1  # the first index may be anything
+    if min(counts) < 1 or min(deltas) < 1:
+        checks.refuse(field, "indices must ascend, and counts be over 0")
+        return {}
+    return bins
+
+
+def _signature_bins_to_proto(columns: dict[str, Bins]) -> list[v1.Window.SignatureBins]:
+    return [v1.Window.SignatureBins(signature=name, bins=_bins_to_proto(bins)) for name, bins in columns.items()]
+
+
+def _signature_bins_from_proto(
+    columns: Iterable[v1.Window.SignatureBins], field: str, checks: Checks
+) -> dict[str, Bins]:
+    return {one.signature: _bins_from_proto(one.bins, f"{field}[{i}]", checks) for i, one in enumerate(columns)}
 
 
 def _mark_to_proto(index: int, mark: Mark) -> v1.Window.Mark:

@@ -4,7 +4,7 @@ from burstline.core.load.plan import Plan
 from burstline.core.load.window import Window
 from burstline.core.quota.quotas import Account
 from burstline.server.record import PreflightAnswer
-from burstline.v1 import resources_pb2, worker_service_pb2
+from burstline.v1 import resources_pb2, windows_pb2, worker_service_pb2
 from burstline.wire.account import account_from_proto
 from burstline.wire.plan import FRONTS, plan_from_proto
 from burstline.wire.window import window_from_proto
@@ -22,7 +22,7 @@ def decode_account(body: bytes | None) -> Account:
 
 def decode_window(body: bytes, *, outline: bool = False) -> Window:
     """Return the window of `WindowRow.body`; its `outline` is what live totals need."""
-    return window_from_proto(resources_pb2.Window.FromString(body), outline=outline)
+    return window_from_proto(windows_pb2.Window.FromString(body), outline=outline)
 
 
 def decode_preflight(body: bytes | None) -> tuple[tuple[PreflightAnswer, ...], int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from burstline.core.load.window import SegmentKey, WindowKey
 from burstline.server.clock import Clock
@@ -18,19 +19,45 @@ def key_from_proto(message: wire.SegmentKey) -> SegmentKey:
     return SegmentKey(message.run.removeprefix("runs/"), message.segment, message.epoch)
 
 
+ANSWER_WITHIN_S = 0.5
+"""A heartbeat whose windows are not committed by then is answered all the same: leases must not hang on the store."""
+
+
+@dataclass(slots=True, eq=False)
+class Beat:
+    """A heartbeat that waits for its answer; times as in the proto."""
+
+    sent_nanos: int
+    received_nanos: int
+    timer: asyncio.TimerHandle | None = None
+    answered: bool = False
+
+
 class StreamLink:
     """A `WorkerLink` over an `Attach` stream. `next` hands out what is to be written."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._queue: asyncio.Queue[wire.AttachResponse | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[wire.AttachResponse | Beat | None] = asyncio.Queue()
+        self._committed: list[WindowKey] = []
 
     async def next(self) -> wire.AttachResponse | None:
         """Return the next message; None when the stream is to end."""
         message = await self._queue.get()
-        if message is not None and message.WhichOneof("message") == "heartbeat":
-            message.heartbeat.server_sent_nanos = self._clock.now_nanos()
-        return message
+        return self._reply(message) if isinstance(message, Beat) else message
+
+    def _reply(self, beat: Beat) -> wire.AttachResponse:
+        """Answer a heartbeat as it leaves: the clock is read now, and what is committed by now is acknowledged."""
+        committed, self._committed = self._committed, []
+        acks = [wire.WindowAck(key=key_to_proto(key.segment), sequence=key.sequence) for key in committed]
+        return wire.AttachResponse(
+            heartbeat=wire.HeartbeatReply(
+                sent_nanos=beat.sent_nanos,
+                server_received_nanos=beat.received_nanos,
+                server_sent_nanos=self._clock.now_nanos(),
+                acks=acks,
+            )
+        )
 
     def close(self) -> None:
         """End the stream after what was given before."""
@@ -42,15 +69,21 @@ class StreamLink:
         message.lease_duration.FromNanoseconds(lease_nanos)
         self._queue.put_nowait(wire.AttachResponse(welcome=message))
 
-    def heartbeat(self, sent_nanos: int, received_nanos: int) -> None:
-        """Answer a heartbeat; the time of sending is read when it leaves."""
-        reply = wire.HeartbeatReply(sent_nanos=sent_nanos, server_received_nanos=received_nanos)
-        self._queue.put_nowait(wire.AttachResponse(heartbeat=reply))
+    def answer(self, beat: Beat) -> None:
+        """Answer a heartbeat, once."""
+        if beat.timer is not None:
+            beat.timer.cancel()
+        if not beat.answered:
+            beat.answered = True
+            self._queue.put_nowait(beat)
+
+    def hold(self, beat: Beat) -> None:
+        """Answer a heartbeat when `answer` is called, and `ANSWER_WITHIN_S` from now at the latest."""
+        beat.timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self.answer, beat)
 
     def acknowledge(self, key: WindowKey) -> None:
-        """Say that a window is committed."""
-        ack = wire.WindowAck(key=key_to_proto(key.segment), sequence=key.sequence)
-        self._queue.put_nowait(wire.AttachResponse(ack=ack))
+        """Say with the next answer to a heartbeat that a window is committed."""
+        self._committed.append(key)
 
     def preflight(self, run: str, plan: bytes, allowed_hosts: Sequence[str]) -> None:
         """Ask for one request per name."""

@@ -81,7 +81,7 @@ class Epoch:
             into = self.signatures.setdefault(key.phase, {})
             into[key.signature] = into.get(key.signature, 0) + count
         if self.first_sent_bin is None:
-            self.first_sent_bin = min((i for i, ten_ms in window.bins.items() if ten_ms.sent), default=None)
+            self.first_sent_bin = min(window.sent_bins, default=None)
 
 
 class Segment:

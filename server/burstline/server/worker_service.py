@@ -6,10 +6,11 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from burstline.core.load.window import SegmentKey, WindowKey
+from burstline.core.load.window import WindowKey
 from burstline.server.clock import Clock, nanos
+from burstline.server.codec import decode_window
 from burstline.server.errors import InvalidRequest, WrongState
-from burstline.server.links import StreamLink, key_from_proto
+from burstline.server.links import Beat, StreamLink, key_from_proto
 from burstline.server.roster import Identity, Roster, Worker
 from burstline.server.run_service import page_size
 from burstline.server.runs import Runs
@@ -18,10 +19,11 @@ from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import worker_service_pb2 as wire
 from burstline.v1 import worker_service_pb2_grpc
 from burstline.wire.errors import Violation
-from burstline.wire.window import window_from_proto
 
 log = logging.getLogger(__name__)
-Work = wire.WindowReport | wire.SegmentEnd
+Work = tuple[Beat, wire.Heartbeat] | wire.SegmentEnd
+MOST_WAITING = 64
+"""Messages of one worker that wait for the store; then its stream is not read, so that it keeps them itself."""
 
 
 class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
@@ -48,7 +50,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
         kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
         link.welcome(worker.identity.name, nanos(self._settings.lease_s), kept)
-        work: asyncio.Queue[Work] = asyncio.Queue()
+        work: asyncio.Queue[Work] = asyncio.Queue(MOST_WAITING)
         reading = asyncio.create_task(self._read(request_iterator, worker, link, work), name="attach reading")
         keeping = asyncio.create_task(self._keep(worker, link, work), name="attach keeping")
         try:
@@ -88,18 +90,21 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         link: StreamLink,
         work: "asyncio.Queue[Work]",
     ) -> None:
-        """Take what the worker sends; never waits for the store, so that heartbeats are stamped when they come."""
+        """Take what the worker sends; does not wait for the store, so that heartbeats are stamped when they come."""
         try:
             async for request in requests:
                 now = self._clock.now_nanos()
                 worker.heard_nanos = now
                 match request.WhichOneof("message"):
                     case "heartbeat":
-                        link.heartbeat(request.heartbeat.sent_nanos, now)
-                    case "window":
-                        work.put_nowait(request.window)
+                        beat = Beat(request.heartbeat.sent_nanos, now)
+                        if request.heartbeat.windows:
+                            link.hold(beat)
+                            await work.put((beat, request.heartbeat))
+                        else:
+                            link.answer(beat)
                     case "end":
-                        work.put_nowait(request.end)
+                        await work.put(request.end)
                     case "ready":
                         self._runs.ready(key_from_proto(request.ready.key), request.ready.problem)
                     case "preflight":
@@ -117,7 +122,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
                 items = [await work.get()]
                 while not work.empty():
                     items.append(work.get_nowait())
-                windows = [item for item in items if isinstance(item, wire.WindowReport)]
+                windows = [report for item in items if isinstance(item, tuple) for report in item[1].windows]
                 if len(windows) == 1:  # the rule, and a task each would cost as much as the window itself
                     await self._window(worker, link, windows[0])
                 else:
@@ -125,6 +130,8 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
                 for item in items:
                     if isinstance(item, wire.SegmentEnd):
                         await self._runs.ended(key_from_proto(item.key), item.window_count, item.reason)
+                    else:
+                        link.answer(item[0])
         except Exception as error:
             # The worker keeps what is not acknowledged, comes back within a second, and sends it again.
             log.warning("worker=%s: %s", worker.identity.name, error)
@@ -133,9 +140,9 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
             link.close()
 
     async def _window(self, worker: Worker, link: StreamLink, report: wire.WindowReport) -> None:
-        key: SegmentKey = key_from_proto(report.key)
-        window = window_from_proto(report.window, outline=True)
-        await self._runs.window(worker, key, report.sequence, report.window.SerializeToString(), window)
+        key = key_from_proto(report.key)
+        window = decode_window(report.window, outline=True)
+        await self._runs.window(worker, key, report.sequence, report.window, window)
         link.acknowledge(WindowKey(key, report.sequence))
 
     async def ListWorkers(self, request: wire.ListWorkersRequest, context: object) -> wire.ListWorkersResponse:

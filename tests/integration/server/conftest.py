@@ -12,7 +12,7 @@ import grpc
 import pytest
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule, Stripe
-from burstline.core.load.window import AnswerKey, Bin, Latency, LatencyKey, Load, Window
+from burstline.core.load.window import AnswerKey, Latency, LatencyKey, Load, Window
 from burstline.server.app import RunningServer, running
 from burstline.server.clock import SystemClock
 from burstline.server.record import RunRecord
@@ -136,10 +136,10 @@ class FakeWorker:
                     self._tasks.append(asyncio.create_task(self._send(message.start)))
             case "stop":
                 self.stopped.add(self._name(message.stop.key))
-            case "ack":
-                key = message.ack.key
-                self.acks.append((key.segment, key.epoch, message.ack.sequence))
-                self.unacknowledged.pop((key.run, key.segment, key.epoch, message.ack.sequence), None)
+            case "heartbeat":
+                for ack in message.heartbeat.acks:
+                    self.acks.append((ack.key.segment, ack.key.epoch, ack.sequence))
+                    self.unacknowledged.pop((*self._name(ack.key), ack.sequence), None)
             case _:
                 pass
 
@@ -178,14 +178,18 @@ class FakeWorker:
             window.loads[phase] = Load(count, count, count)
             window.answers[AnswerKey(phase, 0, self.signature)] = count
         if high > low:
-            window.bins[second * 100] = Bin(high - low, high - low, {self.signature: high - low})
+            ten_ms = {second * 100: high - low}
+            window.due_bins = window.sent_bins = ten_ms
+            window.answer_bins[self.signature] = ten_ms
             latency = window.latencies.setdefault(LatencyKey(0, self.signature), Latency())
             for _ in range(high - low):
                 latency.due.add(0.01)
                 latency.sent.add(0.01)
         self.sent_count += high - low
-        message = worker_wire.WindowReport(key=key, sequence=sequence, window=window_to_proto(window))
-        request = worker_wire.AttachRequest(window=message)
+        body = window_to_proto(window).SerializeToString()
+        report = worker_wire.WindowReport(key=key, sequence=sequence, window=body)
+        beat = worker_wire.Heartbeat(sent_nanos=self._clock.now_nanos(), windows=[report])
+        request = worker_wire.AttachRequest(heartbeat=beat)
         self.unacknowledged[(*self._name(key), sequence)] = request
         for _ in range(2 if self.twice else 1):
             if not self.silent:

@@ -123,9 +123,8 @@ def test_the_ten_times_rule_is_told_from_concurrency(make_run: MakeRun) -> None:
 
 def test_a_used_up_plan_quota_is_the_usage_plan(make_run: MakeRun) -> None:
     record = make_run(STEADY, Account(stages={"prod": Bucket(100, 100)}))
-    for ten_ms in record.totals.bins.values():
-        if "rest.429.too_many" in ten_ms.answers:
-            ten_ms.answers["rest.429.plan_quota"] = ten_ms.answers.pop("rest.429.too_many")
+    bins = record.totals.answer_bins
+    bins["rest.429.plan_quota"] = bins.pop("rest.429.too_many")
     for key in [key for key in record.totals.answers if key.signature == "rest.429.too_many"]:
         count = record.totals.answers.pop(key)
         record.totals.answers[type(key)(key.phase, key.request, "rest.429.plan_quota")] = count

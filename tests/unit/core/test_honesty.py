@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from burstline.core.load.plan import Bursts, Constant, Phase
 from burstline.core.load.totals import Second, Totals
-from burstline.core.load.window import Bin, Drop, Load
+from burstline.core.load.window import Drop, Load
 from burstline.core.quota.answers.honesty import LimitedSpan, limited_s, limited_spans, overlaps
 from burstline.core.quota.answers.series import series_of
 from burstline.server.judging import RunRecord
@@ -43,14 +43,12 @@ def test_one_late_or_dropped_request_of_sixty_limits_nothing() -> None:
 @pytest.mark.parametrize(("sent", "limited"), [(27, False), (28, True)])
 def test_a_bin_over_a_quarter_more_than_due_and_two_is_a_clump(sent: int, limited: bool) -> None:
     """20 due in each bin: 1.25 x 20 + 2 = 27 may leave in one."""
-    bins = {index: Bin(due=20, sent=20) for index in range(100)}
-    bins[50].sent = sent
-    assert bool(spans(Totals(bins=bins))) is limited
+    due = dict.fromkeys(range(100), 20)
+    assert bool(spans(Totals(due_bins=due, sent_bins=due | {50: sent}))) is limited
 
 
 def test_the_end_of_a_clean_burst_is_no_clump() -> None:
-    bins = {0: Bin(due=160, sent=130), 1: Bin(due=160, sent=160), 2: Bin(due=0, sent=30)}
-    assert spans(Totals(bins=bins)) == ()
+    assert spans(Totals(due_bins={0: 160, 1: 160}, sent_bins={0: 130, 1: 160, 2: 30})) == ()
 
 
 def test_a_clean_run_has_no_limited_second(make_run: Callable[..., RunRecord]) -> None:

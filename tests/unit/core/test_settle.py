@@ -8,7 +8,7 @@ import pytest
 from burstline.core.load.plan import Constant, Front, Pause, Phase, Plan, Ramp, Request, Target
 from burstline.core.load.samples import Outcome
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import AnswerKey, Bin
+from burstline.core.load.window import AnswerKey
 from burstline.core.quota.answers.inflight import floor_of, in_flight
 from burstline.core.quota.answers.series import Series, per_second, series_of
 from burstline.core.quota.answers.settle import Settlement, apportion, settle
@@ -143,8 +143,10 @@ def test_settled_counts_sum_to_the_answers_whatever_was_seen(
 ) -> None:
     plan = Plan("p", Target("http://x"), (Request("a"),) * 3, (Phase("x", 1.0, Pause()), Phase("y", 1.0, Pause())))
     totals = Totals(answers={AnswerKey(*key): count for key, count in answers.items()})
-    for index, count in enumerate(bins):
-        totals.bins[index] = Bin(count, count, {"rest.500.internal": count // 2, "rest.ok": count - count // 2})
+    totals.sent_bins = dict(enumerate(bins))
+    halves = {index: count // 2 for index, count in enumerate(bins)}
+    totals.answer_bins["rest.500.internal"] = halves
+    totals.answer_bins["rest.ok"] = {index: count - halves[index] for index, count in enumerate(bins)}
     found = settle(plan, Account(), totals, series_of(totals))
     assert {key: sum(split.values()) for key, split in found.counts.items()} == totals.answers
     assert all(outcome is not Outcome.UNSETTLED for split in found.counts.values() for outcome in split)
@@ -159,7 +161,7 @@ def test_an_account_bucket_does_not_hide_a_reserved_cap_behind_it(make_run: Make
 
 
 def test_bins_before_run_time_zero_count_in_the_first() -> None:
-    totals = Totals(bins={-1: Bin(1, 2, {"rest.ok": 2}), 0: Bin(1, 1, {"rest.ok": 1})})
+    totals = Totals(sent_bins={-1: 2, 0: 1}, answer_bins={"rest.ok": {-1: 2, 0: 1}})
     series: Series = series_of(totals)
     assert series.sent[0] == 3
     assert series.count == 100

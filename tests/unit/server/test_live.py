@@ -1,6 +1,6 @@
 """Live totals stay small and say what the last seconds were."""
 
-from burstline.core.load.window import AnswerKey, Bin, Load, Window
+from burstline.core.load.window import AnswerKey, Load, Window
 from burstline.server.live import KEPT_S, LiveTotals
 
 
@@ -9,7 +9,7 @@ def window(second: int, sent: int) -> Window:
     made = Window(second)
     made.loads[0] = Load(sent, sent, sent)
     made.answers[AnswerKey(0, 0, "plain.ok")] = sent
-    made.bins[second * 100] = Bin(sent, sent)
+    made.sent_bins[second * 100] = sent
     return made
 
 

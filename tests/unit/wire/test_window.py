@@ -3,8 +3,8 @@
 import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import AnswerKey, Bin, Drop, Latency, LatencyKey, Load, Mark, Window
-from burstline.v1 import resources_pb2 as v1
+from burstline.core.load.window import AnswerKey, Drop, Latency, LatencyKey, Load, Mark, Window
+from burstline.v1 import windows_pb2 as v1
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.window import window_from_proto, window_to_proto
 from hypothesis import given, settings
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 counts = st.integers(1, 10**6)
 names = st.sampled_from(["rest.ok", "rest.429.too_many", "timed_out"])
 histograms = st.lists(st.floats(1e-6, 100), max_size=6).map(lambda values: _histogram(values))
-signature_counts = st.dictionaries(names, counts, max_size=3)
+bins = st.dictionaries(st.integers(-3, 99), counts, max_size=4)
+signature_bins = st.dictionaries(names, bins, max_size=3)
 
 
 def _histogram(values: list[float]) -> Histogram:
@@ -46,8 +47,10 @@ windows = st.builds(
     latencies=st.dictionaries(
         st.builds(LatencyKey, st.integers(0, 3), names), st.builds(Latency, histograms, histograms), max_size=3
     ),
-    bins=st.dictionaries(st.integers(0, 99), st.builds(Bin, counts, counts, signature_counts), max_size=4),
-    completions=st.dictionaries(st.integers(0, 99), signature_counts, max_size=4),
+    due_bins=bins,
+    sent_bins=bins,
+    answer_bins=signature_bins,
+    completion_bins=signature_bins,
     marks=st.dictionaries(st.integers(0, 99), marks, max_size=3),
     lateness=histograms,
     cpu_ratio=st.floats(0, 2),
@@ -82,6 +85,10 @@ def test_totals_do_not_depend_on_the_order_of_windows(sample: list[Window]) -> N
         pytest.param(v1.Window(answers=[v1.Window.Answer(signature="x")]), "answers[0].count", id="nothing counted"),
         pytest.param(v1.Window(lateness=v1.Histogram(index_deltas=[1])), "lateness", id="lengths differ"),
         pytest.param(v1.Window(lateness=v1.Histogram(index_deltas=[-1], counts=[1])), "lateness", id="bucket below 0"),
+        pytest.param(
+            v1.Window(sent_bins=v1.Window.Bins(index_deltas=[5, 0], counts=[1, 1])), "sent_bins", id="a bin twice"
+        ),
+        pytest.param(v1.Window(sent_bins=v1.Window.Bins(index_deltas=[5], counts=[0])), "sent_bins", id="an empty bin"),
     ],
 )
 def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) -> None:
@@ -94,11 +101,9 @@ def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) 
 @settings(max_examples=30, deadline=None)
 def test_an_outline_has_all_that_live_totals_add_up(window: Window) -> None:
     outline = window_from_proto(window_to_proto(window), outline=True)
-    assert (outline.loads, outline.answers, outline.latencies) == (window.loads, window.answers, window.latencies)
+    assert (outline.loads, outline.answers, outline.sent_bins) == (window.loads, window.answers, window.sent_bins)
     assert (outline.watermark, outline.second, outline.lateness) == (window.watermark, window.second, window.lateness)
-    assert {index: (one.due, one.sent) for index, one in outline.bins.items()} == {
-        index: (one.due, one.sent) for index, one in window.bins.items()
+    assert {key: one.due for key, one in outline.latencies.items()} == {
+        key: one.due for key, one in window.latencies.items()
     }
-    assert not outline.completions
-    assert not outline.marks
-    assert not any(one.answers for one in outline.bins.values())
+    assert not any((outline.due_bins, outline.answer_bins, outline.completion_bins, outline.marks))

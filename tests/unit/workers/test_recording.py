@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import AnswerKey, Drop, LatencyKey, Window
+from burstline.core.load.window import AnswerKey, Drop, LatencyKey, Window, add_bins
 from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,13 +39,12 @@ def test_each_event_lands_in_the_window_of_the_second_in_which_it_became_known()
     assert [window.second for window in windows] == [0, 1, 2]
     assert [window.loads[0].sent if window.loads else 0 for window in windows] == [1, 1, 0]
     assert [window.watermark for window in windows] == [1, 2, 2]
-    assert windows[0].bins[50].sent == windows[0].bins[50].due == 1
-    assert windows[1].bins[99].due == 1
-    assert windows[1].bins[100].sent == 1
+    assert windows[0].sent_bins == windows[0].due_bins == {50: 1}
+    assert windows[1].due_bins == {99: 1}
+    assert windows[1].sent_bins == {100: 1}
     last = windows[2]
-    assert last.bins[50].answers == {"ok": 1}, "answers are added to the bin of the send time"
-    assert last.bins[100].answers == {"429": 1}
-    assert last.completions == {225: {"ok": 1}, 275: {"429": 1}}
+    assert last.answer_bins == {"ok": {50: 1}, "429": {100: 1}}, "answers are added to the bin of the send time"
+    assert last.completion_bins == {"ok": {225: 1}, "429": {275: 1}}
     assert last.answers == {AnswerKey(0, 1, "ok"): 1, AnswerKey(0, 1, "429"): 1}
     latency = last.latencies[LatencyKey(1, "ok")]
     assert latency.due.max_s == pytest.approx(1.75)
@@ -176,8 +175,8 @@ def test_however_events_are_split_into_folds_windows_sum_to_the_same(
     assert one.loads == two.loads
     assert one.answers == two.answers
     assert one.latencies == two.latencies
-    assert one.bins == two.bins
-    assert one.completions == two.completions
+    assert (one.due_bins, one.sent_bins) == (two.due_bins, two.sent_bins)
+    assert (one.answer_bins, one.completion_bins) == (two.answer_bins, two.completion_bins)
     assert one.marks == two.marks
     assert one.lateness == two.lateness
 
@@ -191,16 +190,19 @@ def test_the_ledger_closes_and_bins_agree_with_it(
     load = totals.load()
     assert load.due == len(events) == load.sent + sum(load.dropped.values())
     assert load.sent_on_wire == load.sent == sum(totals.answers.values())
-    assert sum(one.due for one in totals.bins.values()) == load.due
-    assert sum(one.sent for one in totals.bins.values()) == load.sent
-    assert all(one.sent == sum(one.answers.values()) for one in totals.bins.values())
-    assert sum(sum(names.values()) for names in totals.completions.values()) == load.sent
+    assert sum(totals.due_bins.values()) == load.due
+    assert sum(totals.sent_bins.values()) == load.sent
+    answered: dict[int, int] = {}
+    for bins in totals.answer_bins.values():
+        add_bins(answered, bins)
+    assert answered == totals.sent_bins
+    assert sum(sum(bins.values()) for bins in totals.completion_bins.values()) == load.sent
     assert totals.lateness.count == load.sent
     assert sum(latency.due.count for latency in totals.latencies.values()) == load.sent
     for index, mark in totals.marks.get(0, {}).items():
         assert math.floor(mark.first_s * 100) == index
-        assert mark.accepted_before_first <= mark.accepted_before_last <= totals.bins[index].sent
-    assert {index for index, one in totals.bins.items() if "429" in one.answers} == set(totals.marks.get(0, {}))
+        assert mark.accepted_before_first <= mark.accepted_before_last <= totals.sent_bins[index]
+    assert set(totals.answer_bins.get("429", {})) == set(totals.marks.get(0, {}))
 
 
 def test_latencies_are_those_of_the_histogram_whatever_the_batches() -> None:

@@ -22,7 +22,7 @@ from burstline.workers.files import FileCache
 from burstline.workers.holding import Assignment, Holding
 from burstline.workers.looking import preflight_report
 from burstline.workers.metrics import WorkerMetrics
-from burstline.workers.outbox import Outbox
+from burstline.workers.outbox import BEAT_S, Outbox
 from burstline.workers.settings import AgentSettings
 from burstline.workers.streams import Stream, Streams
 
@@ -61,7 +61,7 @@ class Agent:
         self._estimate = ClockEstimate()
         self._holdings: dict[SegmentKey, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outbox = Outbox()
+        self._outbox = Outbox(lambda: min(BEAT_S, self._lease_s / 8))
         self._streams = Streams()
         self._lease_s = 10.0
         self._lease_until_s = 0.0
@@ -189,10 +189,6 @@ class Agent:
         match message.WhichOneof("message"):
             case "heartbeat":
                 self._heard(message.heartbeat)
-            case "ack":
-                holding = self._holdings.get(key_from_proto(message.ack.key))
-                if holding is not None:
-                    holding.acknowledged(message.ack.sequence)
             case "preflight":
                 self._spawn(self._preflight(message.preflight), "preflight")
             case "assign":
@@ -213,6 +209,10 @@ class Agent:
         self._answered_s = now_ns * 1e-9
         self._lease_until_s = max(self._lease_until_s, reply.sent_nanos * 1e-9 + self._lease_s)
         self._estimate.add(reply.sent_nanos, reply.server_received_nanos, reply.server_sent_nanos, now_ns)
+        for ack in reply.acks:
+            acknowledged = self._holdings.get(key_from_proto(ack.key))
+            if acknowledged is not None:
+                acknowledged.acknowledged(ack.sequence)
         for holding in self._holdings.values():
             if holding.sending:
                 holding.steer()
@@ -244,7 +244,7 @@ class Agent:
             self._files,
             self._settings.version,
             self._latency_s,
-            self._outbox.push,
+            self._outbox,
             self._seen,
         )
         self._spawn(holding.run(), f"segment {key.run}/{key.segment}/{key.epoch}")

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LONGEST_READINGS = 240
-"""Two minutes of heartbeats: long enough for a rate, short enough to follow a clock whose rate drifts."""
+LONGEST_READINGS = 120
+"""Two minutes of heartbeats while windows are sent: long enough for a rate, short enough to follow one that drifts."""
 
 KEPT_SHARE = 0.25
 """The share of readings with the lowest round trips that the line is drawn through."""

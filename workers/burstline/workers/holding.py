@@ -14,6 +14,7 @@ from burstline.wire.window import key_to_proto, window_to_proto
 from burstline.workers.clock import ClockEstimate, RunClock
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.files import FileCache
+from burstline.workers.outbox import Outbox
 from burstline.workers.preparing import make_toolkit, prepare
 from burstline.workers.running import Segment
 
@@ -51,7 +52,7 @@ class Holding:
         files: fetches uploads.
         version: burstline's.
         latency_s: of a request, if one was seen.
-        send: puts a message on the stream, or keeps it for the next one.
+        outbox: takes what is to be said on the stream.
         seen: told of every window, for metrics.
     """
 
@@ -63,12 +64,12 @@ class Holding:
         files: FileCache,
         version: str,
         latency_s: float | None,
-        send: Callable[[v1.AttachRequest], None],
+        outbox: Outbox,
         seen: Callable[[Window], None],
     ) -> None:
         self.key, self._assignment = assignment.key, assignment
         self._estimate, self._lease_left_s, self._files, self._version = estimate, lease_left_s, files, version
-        self._latency_s, self._send, self._seen = latency_s, send, seen
+        self._latency_s, self._outbox, self._seen = latency_s, outbox, seen
         self._start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if assignment.start_ns:
             self._start.set_result(assignment.start_ns)
@@ -76,7 +77,7 @@ class Holding:
         self._segment: Segment | None = None
         self._started_ns = 0
         self._window_count = 0
-        self._unacknowledged: dict[int, v1.AttachRequest] = {}
+        self._unacknowledged: dict[int, v1.WindowReport] = {}
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
         self._ready: v1.AttachRequest | None = None
@@ -115,11 +116,11 @@ class Holding:
     def repeat(self) -> None:
         """Send again, on a new stream, what the server may not have got."""
         if self._ready is not None and not self._started_ns:
-            self._send(self._ready)
+            self._outbox.push(self._ready)
         for report in self._unacknowledged.values():
-            self._send(report)
+            self._outbox.push_window(report)
         if self._end is not None:
-            self._send(self._end)
+            self._outbox.push(self._end)
 
     def steer(self) -> None:
         """Follow a new clock estimate."""
@@ -141,7 +142,7 @@ class Holding:
         self._end = v1.AttachRequest(
             end=v1.SegmentEnd(key=key_to_proto(self.key), window_count=self._window_count, reason=reason)
         )
-        self._send(self._end)
+        self._outbox.push(self._end)
 
     async def _prepare_and_run(self) -> str:
         assignment = self._assignment
@@ -190,17 +191,16 @@ class Holding:
             self._ready = v1.AttachRequest(
                 ready=v1.Ready(key=key_to_proto(self.key), problem=problem, open_connection_count=opened)
             )
-            self._send(self._ready)
+            self._outbox.push(self._ready)
 
     def _emit(self, window: Window) -> None:
         self._seen(window)
         sequence, self._window_count = self._window_count, self._window_count + 1
-        report = v1.AttachRequest(
-            window=v1.WindowReport(key=key_to_proto(self.key), sequence=sequence, window=window_to_proto(window))
-        )
+        body = window_to_proto(window).SerializeToString()
+        report = v1.WindowReport(key=key_to_proto(self.key), sequence=sequence, window=body)
         self._unacknowledged[sequence] = report
         self._all_acknowledged.clear()
-        self._send(report)
+        self._outbox.push_window(report)
 
 
 def _run_id(name: str) -> str:

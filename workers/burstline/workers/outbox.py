@@ -8,8 +8,14 @@ from typing import Protocol
 
 from burstline.v1 import worker_service_pb2 as v1
 
-HEARTBEAT_S = 0.5
-"""How often the worker says that it lives, seconds."""
+BEAT_S = 1.25
+"""The worker says at least so often that it lives, seconds. Windows come every second, and say it too."""
+
+FIRST_BEATS, FIRST_BEAT_S = 12, 0.1
+"""A new stream begins with heartbeats in quick succession, so that the server's clock is known before T0."""
+
+LARGEST_BEAT_BYTES = 256 * 1024
+"""Windows of one heartbeat together, at most: a message may have 1 MiB. One window is always taken."""
 
 
 class Call(Protocol):
@@ -20,10 +26,17 @@ class Call(Protocol):
 
 
 class Outbox:
-    """Messages in their order. What must survive a lost stream is kept by its holding, not here."""
+    """Messages in their order, and windows, which go with heartbeats. What must survive a lost stream is kept by its
+    holding, not here.
 
-    def __init__(self) -> None:
+    Args:
+        beat_s: longest time between two heartbeats, seconds, asked every time.
+    """
+
+    def __init__(self, beat_s: Callable[[], float] = lambda: BEAT_S) -> None:
+        self._beat_s = beat_s
         self._messages: deque[v1.AttachRequest] = deque()
+        self._windows: deque[v1.WindowReport] = deque()
         self._filled = asyncio.Event()
 
     def push(self, message: v1.AttachRequest) -> None:
@@ -31,29 +44,38 @@ class Outbox:
         self._messages.append(message)
         self._filled.set()
 
+    def push_window(self, report: v1.WindowReport) -> None:
+        """Write this with the next heartbeat, which leaves at once."""
+        self._windows.append(report)
+        self._filled.set()
+
     def clear(self) -> None:
         """The stream is gone: forget what holdings will say again, keep what only this box has."""
         kept = [one for one in self._messages if one.WhichOneof("message") in ("preflight", "ready")]
         self._messages = deque(kept)
+        self._windows.clear()
 
     async def emptied(self, within_s: float) -> bool:
         """Wait until everything was taken by the writer, at most `within_s` seconds; return whether it was."""
         end_s = time.monotonic() + within_s
-        while self._messages and time.monotonic() < end_s:  # noqa: ASYNC110 - once, at the process's end
+        while (self._messages or self._windows) and time.monotonic() < end_s:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.01)
-        return not self._messages
+        return not (self._messages or self._windows)
 
     async def write(self, call: Call, going: Callable[[], bool] = lambda: True) -> None:
         """Write heartbeats and messages until cancelled, or until `going` says no after a write that took long.
 
         Nothing else may write to the stream meanwhile.
         """
-        next_beat_s = time.monotonic()
+        next_beat_s, beats = time.monotonic(), 0
         while going():
             now_s = time.monotonic()
-            if now_s >= next_beat_s:
-                next_beat_s = now_s + HEARTBEAT_S
-                await call.write(v1.AttachRequest(heartbeat=v1.Heartbeat(sent_nanos=time.monotonic_ns())))
+            if self._windows or now_s >= next_beat_s:
+                beats += 1
+                next_beat_s = now_s + (FIRST_BEAT_S if beats < FIRST_BEATS else self._beat_s())
+                windows = self._take_windows()  # if the write fails, their holdings say them again
+                beat = v1.Heartbeat(sent_nanos=time.monotonic_ns(), windows=windows)
+                await call.write(v1.AttachRequest(heartbeat=beat))
             elif self._messages:
                 message = self._messages[0]
                 await call.write(message)
@@ -65,3 +87,11 @@ class Outbox:
                     await asyncio.wait_for(self._filled.wait(), next_beat_s - now_s)
                 except TimeoutError:
                     continue
+
+    def _take_windows(self) -> list[v1.WindowReport]:
+        taken: list[v1.WindowReport] = []
+        size_bytes = 0
+        while self._windows and (not taken or size_bytes + len(self._windows[0].window) <= LARGEST_BEAT_BYTES):
+            taken.append(self._windows.popleft())
+            size_bytes += len(taken[-1].window)
+        return taken

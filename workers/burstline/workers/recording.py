@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from burstline.core.load.window import BINS_PER_S, AnswerKey, Bin, Drop, Latency, LatencyKey, Load, Window
+from burstline.core.load.window import BINS_PER_S, AnswerKey, Drop, Latency, LatencyKey, Load, Window
 from burstline.workers.counting import DenseHistogram
 from burstline.workers.marking import Marker
 
@@ -207,12 +207,12 @@ class Recorder:
             else:
                 load.dropped[_DROPS[kind]] = load.dropped.get(_DROPS[kind], 0) + count
         for index, count in _counts(bin_indices(dues_s)):
-            window.bins.setdefault(index, Bin()).due += count
+            window.due_bins[index] = window.due_bins.get(index, 0) + count
         sent = kinds <= HANDED
         sents_s = known_s[sent]
         self.sent_count += len(sents_s)
         for index, count in _counts(bin_indices(sents_s)):
-            window.bins.setdefault(index, Bin()).sent += count
+            window.sent_bins[index] = window.sent_bins.get(index, 0) + count
             self._marker.sent(index, count)
         scheduled = self._open_phases[phases]
         self._watermark += int(scheduled.sum())
@@ -242,11 +242,11 @@ class Recorder:
             sent.add(dones_s[chosen] - sents_s[chosen])
         sent_bins = bin_indices(sents_s)
         for code, count in _counts((sent_bins << 8) | signatures):
-            answers = window.bins.setdefault(code >> 8, Bin()).answers
-            answers[names[code & 0xFF]] = answers.get(names[code & 0xFF], 0) + count
+            answers = window.answer_bins.setdefault(names[code & 0xFF], {})
+            answers[code >> 8] = answers.get(code >> 8, 0) + count
         for code, count in _counts((bin_indices(dones_s) << 8) | signatures):
-            into = window.completions.setdefault(code >> 8, {})
-            into[names[code & 0xFF]] = into.get(names[code & 0xFF], 0) + count
+            into = window.completion_bins.setdefault(names[code & 0xFF], {})
+            into[code >> 8] = into.get(code >> 8, 0) + count
         self._marker.answered(sent_bins, sents_s, signatures)
 
 

@@ -88,20 +88,20 @@ class Latency:
         self.sent.merge(other.sent)
 
 
-@dataclass(slots=True)
-class Bin:
-    """What was due and sent in 10 ms, and the answers of what was sent in it, by signature."""
+Bins = dict[int, int]
+"""Counts by bin index: run time in units of `BIN_S`."""
 
-    due: int = 0
-    sent: int = 0
-    answers: dict[str, int] = field(default_factory=dict)
 
-    def add(self, other: "Bin") -> None:
-        """Add another's counts."""
-        self.due += other.due
-        self.sent += other.sent
-        for signature, count in other.answers.items():
-            self.answers[signature] = self.answers.get(signature, 0) + count
+def add_bins(into: Bins, bins: Bins) -> None:
+    """Add counts bin by bin."""
+    for index, count in bins.items():
+        into[index] = into.get(index, 0) + count
+
+
+def add_signature_bins(into: dict[str, Bins], bins: dict[str, Bins]) -> None:
+    """Add counts signature by signature and bin by bin."""
+    for signature, counts in bins.items():
+        add_bins(into.setdefault(signature, {}), counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,10 @@ class Window:
         loads: by phase index.
         answers: counts of what became known.
         latencies: by request and signature.
-        bins: by bin index (run time in units of BIN_S, by send time; due counts by due time).
-        completions: bin index (by completion time) -> signature -> count.
+        due_bins: what came due, by due time.
+        sent_bins: what was sent, by send time.
+        answer_bins: by signature, answers by the time their requests were sent.
+        completion_bins: by signature, answers by the time they arrived.
         marks: by bin index.
         lateness: of what was sent, seconds past due.
         loop_lag: how late the event loop woke, seconds.
@@ -152,8 +154,10 @@ class Window:
     loads: dict[int, Load] = field(default_factory=dict)
     answers: dict[AnswerKey, int] = field(default_factory=dict)
     latencies: dict[LatencyKey, Latency] = field(default_factory=dict)
-    bins: dict[int, Bin] = field(default_factory=dict)
-    completions: dict[int, dict[str, int]] = field(default_factory=dict)
+    due_bins: Bins = field(default_factory=dict)
+    sent_bins: Bins = field(default_factory=dict)
+    answer_bins: dict[str, Bins] = field(default_factory=dict)
+    completion_bins: dict[str, Bins] = field(default_factory=dict)
     marks: dict[int, Mark] = field(default_factory=dict)
     lateness: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)

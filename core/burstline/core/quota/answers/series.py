@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import BIN_S, BINS_PER_S
+from burstline.core.load.window import BIN_S, BINS_PER_S, Bins
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,20 +44,16 @@ class Series:
 
 def series_of(totals: Totals) -> Series:
     """Return a run's bins; what lies before run time 0 (clock error) is counted in bin 0."""
-    last = max([-1, *totals.bins, *totals.completions])
+    columns = (*totals.answer_bins.values(), *totals.completion_bins.values())
+    last = max((index for bins in (totals.due_bins, totals.sent_bins, *columns) for index in bins), default=-1)
     # whole seconds, so that bins fold into seconds without a remainder
     count = -(-(last + 1) // BINS_PER_S) * BINS_PER_S
-    due, sent = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    answers: dict[str, Ints] = {}
-    completions: dict[str, Ints] = {}
-    for index, ten_ms in totals.bins.items():
-        at = max(0, index)
-        due[at] += ten_ms.due
-        sent[at] += ten_ms.sent
-        _spread(answers, at, ten_ms.answers, count)
-    for index, signatures in totals.completions.items():
-        _spread(completions, max(0, index), signatures, count)
-    return Series(due, sent, answers, completions)
+    return Series(
+        _dense(totals.due_bins, count),
+        _dense(totals.sent_bins, count),
+        {signature: _dense(bins, count) for signature, bins in totals.answer_bins.items()},
+        {signature: _dense(bins, count) for signature, bins in totals.completion_bins.items()},
+    )
 
 
 def per_second(bins: NDArray[np.int64]) -> Ints:
@@ -76,12 +72,11 @@ def highest_in_window(bins: NDArray[np.int64], window_s: float) -> float:
     return float((total[width:] - total[:-width]).max())
 
 
-def _spread(into: dict[str, Ints], at: int, counts: dict[str, int], length: int) -> None:
-    for signature, count in counts.items():
-        array = into.get(signature)
-        if array is None:
-            array = into[signature] = np.zeros(length, np.int64)
-        array[at] += count
+def _dense(bins: Bins, length: int) -> Ints:
+    array = np.zeros(length, np.int64)
+    at = np.maximum(np.fromiter(bins.keys(), np.int64, len(bins)), 0)
+    np.add.at(array, at, np.fromiter(bins.values(), np.int64, len(bins)))
+    return array
 
 
 def _sum(arrays: dict[str, Ints], signatures: frozenset[str] | set[str], count: int) -> Ints:
