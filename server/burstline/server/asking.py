@@ -7,7 +7,6 @@ from dataclasses import replace
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
-from burstline.core.load.schedule import Schedule
 from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.neighbours import NeighbourThrottles
@@ -38,38 +37,57 @@ class AwsSide:
         self._run, self._settings, self._clock = run, settings, clock
         self._aws: AwsRun | None = None
         self._guard: asyncio.Task[None] | None = None
+        self._resuming: asyncio.Task[None] | None = None
 
     async def before(self) -> None:
         """Read the account; what was read takes the place of what was declared."""
-        run = self._run
-        self._aws = aws_run(run.plan, _with_region(self._settings.aws, run.account))
-        if self._aws is None:
-            return
-        try:
-            async with asyncio.timeout(self._settings.prepare_wait_s):
-                found = await self._aws.before(run.account, expected_concurrency(run.schedule, run.account, run))
-        except TimeoutError:
-            late = f"AWS was not read: no end within {self._settings.prepare_wait_s:g} s."
-            run.notice(late)
-            return
-        run.account = found.account
-        reading = found.evidence.reading
-        run.notice(
-            f"AWS was read: {len(reading.readings)} quotas and settings in {reading.region}"
-            if reading is not None
-            else found.evidence.notes[0]
-        )
+        await self._read(None)
 
     def start(self) -> None:
         """Watch other functions from now on."""
         if self._aws is not None and self._guard is None:
             self._guard = asyncio.create_task(self._aws.guard(self._neighbours), name=f"neighbours {self._run.id}")
 
+    def resume(self) -> None:
+        """Read the account of a run that was under way when the server ended, and watch on; does not wait for it."""
+        self._resuming = asyncio.create_task(self._read_again(), name=f"aws {self._run.id}")
+
+    async def _read_again(self) -> None:
+        start = self._run.row.start_nanos
+        await self._read(None if start is None else seconds(start))
+        if self._run.sending:
+            self.start()
+
+    async def _read(self, at_s: float | None) -> None:
+        run = self._run
+        self._aws = aws_run(run.plan, _with_region(self._settings.aws, run.account))
+        if self._aws is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.prepare_wait_s):
+                found = await self._aws.before(run.account, at_s)
+        except TimeoutError:
+            run.notice(f"AWS was not read: no end within {self._settings.prepare_wait_s:g} s.")
+            return
+        run.account = found.account
+        evidence = found.evidence
+        if evidence.reading is None:
+            run.notice(evidence.notes[0])
+            return
+        again = " again" if at_s is not None else ""
+        count = len(evidence.reading.readings)
+        run.notice(f"AWS was read{again}: {count} quotas and settings in {evidence.reading.region}")
+        if evidence.share is not None:
+            run.notice(evidence.share.text)
+
     async def complete(self, record: RunRecord, judge: Judge) -> RunRecord:
         """Return the record with what AWS said, after waiting for CloudWatch; the same if AWS was not asked.
 
         When it waits, whoever watches is told the verdict as the client alone sees it.
         """
+        if self._resuming is not None:
+            await self._resuming
+            record = replace(record, account=self._run.account)
         await self._stop_guard()
         if self._aws is None:
             return record
@@ -110,6 +128,9 @@ class AwsSide:
 
     async def close(self) -> None:
         """End what still runs."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+            await asyncio.gather(self._resuming, return_exceptions=True)
         await self._stop_guard()
         if self._aws is not None:
             await self._aws.close()
@@ -152,17 +173,3 @@ def reached_lambda(ledger: Ledger, front: Front) -> int:
         if found.outcome not in (Outcome.TIMED_OUT, Outcome.UNREACHABLE) and not gateway:
             answered += count
     return answered
-
-
-def expected_concurrency(schedule: Schedule, account: Account, run: ActiveRun) -> float | None:
-    """Return what the plan needs of the shared pool at its highest rate by Little's law; None if no duration is known.
-
-    A rough number for a sentence: bursts and cold starts come on top.
-    """
-    name = run.plan.target.function
-    function = account.functions.get(name)
-    if function is None or f"lambda.functions.{name}.duration" not in account.declared or function.reserved is not None:
-        return None
-    steps = [schedule.duration_s * part / 200 for part in range(200)]
-    peak_per_s = max((schedule.rate_at(at_s) for at_s in steps), default=0.0)
-    return peak_per_s * function.duration.p50_s

@@ -1,9 +1,11 @@
 """The report's section `aws`: what was read, what CloudWatch and the logs said, and what could not be confirmed."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from burstline.core.quota.aws.backlog import BacklogPoint, dead_letters
 from burstline.core.quota.aws.cloudwatch import Watch
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.readings import Reading
@@ -20,6 +22,7 @@ def aws_document(evidence: AwsEvidence | None) -> dict[str, Any] | None:
         "missing_actions": list(reading.missing_actions()) if reading else [],
         "neighbours": _neighbours(evidence),
         "cloudwatch": _watch(evidence.watch),
+        "queues": [_queue(name, points) for name, points in sorted(evidence.backlogs.items())],
         "cold_starts": [asdict(one) | {"cold_ratio": one.cold_ratio} for one in evidence.cold_starts.values()],
     }
 
@@ -51,6 +54,23 @@ def _neighbours(evidence: AwsEvidence) -> dict[str, Any] | None:
         "claimed": found.claimed,
         "reserved_by_others": found.reserved_by_others,
         "share": evidence.share.text if evidence.share else None,
+    }
+
+
+def _queue(name: str, points: Sequence[BacklogPoint]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "peak_waiting": max((point.waiting for point in points), default=None),
+        "dead_letters": dead_letters(points),
+        "points": [
+            {
+                "at": datetime.fromtimestamp(point.at_s, UTC).isoformat(timespec="seconds"),
+                "waiting": point.waiting,
+                "in_flight": point.in_flight,
+                "dead": point.dead,
+            }
+            for point in points
+        ],
     }
 
 

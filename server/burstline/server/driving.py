@@ -38,6 +38,8 @@ class Driver:
         run = self._run
         try:
             waiting = run.row.state in (RunState.QUEUED, RunState.PREPARING)
+            if not waiting:
+                self._aws.resume()
             if waiting and await prepare(run, self._around, self._busy, self.dispatch, self._enter, self._aws):
                 await self._start()
             if run.row.state is RunState.RUNNING:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
+from burstline.core.load.plan import Bursts, Constant, Front, Pause, Phase, Plan, Request, Target
 from burstline.core.quota.answers.series import Series
 from burstline.core.quota.aws.attribution import attribute
 from burstline.core.quota.aws.cloudwatch import (
@@ -20,7 +20,13 @@ from burstline.core.quota.aws.cloudwatch import (
 from burstline.core.quota.aws.cold_starts import ColdStarts, enough
 from burstline.core.quota.aws.confirming import confirmed_findings, decisions, throttle_notes, with_cold_starts
 from burstline.core.quota.aws.iam import action_of, reader_policy, requester_policy, scope_of
-from burstline.core.quota.aws.neighbours import Neighbours, NeighbourThrottles, new_throttles, pool_share
+from burstline.core.quota.aws.neighbours import (
+    Neighbours,
+    NeighbourThrottles,
+    new_throttles,
+    pool_share,
+    run_concurrency,
+)
 from burstline.core.quota.aws.readings import CONCURRENCY, Reading, apply_readings
 from burstline.core.quota.findings.findings import Finding
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Layer, default_account
@@ -219,6 +225,20 @@ def test_the_share_of_the_pool_counts_what_others_reserved_and_took() -> None:
     assert "50%" in share.text
     assert not pool_share(ACCOUNT, 100, others).crowded
     assert pool_share(Account(concurrency=0), 1, Neighbours(60)).ratio is None
+
+
+def test_what_a_run_needs_is_the_most_arrivals_of_any_stretch_as_long_as_a_call() -> None:
+    target = Target("http://h", Front.REST, "a", function_of=(("r", "reserved"),))
+    plan = Plan(
+        "p", target, (Request("q", weight=3.0), Request("r", weight=1.0)),
+        (Phase("a", 10.0, Constant(200.0)), Phase("b", 1.0, Pause()), Phase("c", 10.0, Bursts(400, 5.0, 0.1, 0.0))),
+    )  # fmt: skip
+    account = Account(functions={"reserved": Function("reserved", reserved=10)})
+    # 200/s for 0.25 s is 50, the burst's 400 arrive within one call: three quarters of them go to `a`.
+    assert run_concurrency(plan, account, {"a": 0.25, "reserved": 0.25}) == pytest.approx(300, abs=1)
+    assert run_concurrency(replace(plan, load=plan.load[:1]), account, {"a": 0.25}) == pytest.approx(37.5, abs=1)
+    assert run_concurrency(plan, account, {}) is None
+    assert run_concurrency(plan, account, {"reserved": 1.0}) == 0
 
 
 def test_only_throttles_that_began_with_the_run_count() -> None:

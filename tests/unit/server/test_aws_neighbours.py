@@ -5,14 +5,13 @@ import asyncio
 import pytest
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
-from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Second
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.neighbours import NeighbourThrottles
-from burstline.core.quota.quotas import Account, Function, ServiceTime
+from burstline.core.quota.quotas import Account
 from burstline.server.aborting import AbortWatch
 from burstline.server.active import ActiveRun
-from burstline.server.asking import AwsSide, expected_concurrency, reached_lambda
+from burstline.server.asking import AwsSide, reached_lambda
 from burstline.server.aws.watching import Span
 from burstline.server.clock import SystemClock
 from burstline.server.rows import RunRow
@@ -68,14 +67,6 @@ def test_what_a_gateway_refused_never_reached_lambda() -> None:
     counts = {"rest.ok": 10, "rest.500.internal": 5, "rest.429.too_many": 3, "rest.403.forbidden": 2, "timed_out": 1}
     assert reached_lambda(Ledger(signatures=counts), Front.REST) == 15
     assert reached_lambda(Ledger(signatures={"url.ok": 1, "url.429.reserved": 4}), Front.FUNCTION_URL) == 5
-
-
-def test_expected_concurrency_is_littles_law_at_the_highest_rate() -> None:
-    function = Function("checkout", duration=ServiceTime(0.25, 0.25))
-    known = Account(functions={"checkout": function}, declared=frozenset({"lambda.functions.checkout.duration"}))
-    made = run(account=known)
-    assert expected_concurrency(made.schedule, known, made) == pytest.approx(50.0)
-    assert expected_concurrency(Schedule((), 0), Account(), made) is None
 
 
 class SlowAws:

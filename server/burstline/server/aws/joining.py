@@ -1,22 +1,33 @@
 """One run and AWS: the account before it, other functions during it, metrics and logs after it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from burstline.core.load.plan import Plan
+from burstline.core.load.plan import Front, Plan
+from burstline.core.quota.aws.backlog import backlog_notes
+from burstline.core.quota.aws.cloudwatch import Metric
 from burstline.core.quota.aws.cold_starts import ColdStarts
 from burstline.core.quota.aws.confirming import lambda_functions
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.iam import scope_of
-from burstline.core.quota.aws.neighbours import NeighbourThrottles, pool_share
+from burstline.core.quota.aws.neighbours import (
+    Neighbours,
+    NeighbourThrottles,
+    PoolShare,
+    pool_share,
+    run_concurrency,
+)
 from burstline.core.quota.aws.readings import AccountReading, apply_readings, with_queues
 from burstline.core.quota.queue_checks import queue_notes
 from burstline.core.quota.quotas import Account
+from burstline.server.aws.balancing import balancer_metrics, balancer_notes
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.cold_starts import read_cold_starts
 from burstline.server.aws.errors import AwsError
-from burstline.server.aws.neighbouring import neighbour_throttles, read_neighbours
+from burstline.server.aws.neighbouring import neighbour_throttles, read_durations, read_neighbours
+from burstline.server.aws.queue_watching import QueueWatch
 from burstline.server.aws.reading import failed_reading, read_account
 from burstline.server.aws.settings import AwsSettings, asks_aws
 from burstline.server.aws.watching import Span, Wait, metrics_of, watch_run
@@ -50,15 +61,16 @@ class AwsRun:
         self._aws = make_aws(settings if scope.region == "*" else replace(settings, region=scope.region))
         self._scope = scope
         self._functions = lambda_functions(plan)
+        self._queues = QueueWatch(self._aws, {})
         self.evidence = AwsEvidence()
 
-    async def before(self, account: Account, concurrency: float | None = None) -> Before:
+    async def before(self, account: Account, at_s: float | None = None) -> Before:
         """Read the account and its neighbours.
 
         Args:
             account: as it was declared.
-            concurrency: what the run is expected to need of the shared pool at its peak, environments; None is
-                unknown.
+            at_s: when the run began, for one that is under way, seconds since the Unix epoch: neighbours are those of
+                before. None is now.
         """
         try:
             reading = await read_account(self._aws, self._scope)
@@ -72,16 +84,36 @@ class AwsRun:
         notes = [*reading.notes, *changed, *suits, *_unread(reading)]
         neighbours = share = None
         if self._functions:
-            neighbours = await read_neighbours(self._aws, merged, self._functions)
-            notes += neighbours.problems
-            if concurrency is not None:
-                share = pool_share(merged, concurrency, neighbours)
-                notes.append(share.text)
+            neighbours, share = await self._pool(merged, (lambda: at_s) if at_s is not None else time.time)
+            notes += [*neighbours.problems, *([share.text] if share else [])]
         self.evidence = AwsEvidence(reading, neighbours, share, notes=tuple(notes))
+        self._queues = QueueWatch(self._aws, reading.queues)
+        await self._queues.look()
         return Before(merged, self.evidence)
 
+    async def _pool(self, account: Account, now_s: Callable[[], float]) -> tuple[Neighbours, PoolShare | None]:
+        """Return the neighbours, and how much of the pool that they share the run takes; None if it is not known."""
+        neighbours = await read_neighbours(self._aws, account, self._functions, now_s)
+        declared = {
+            name: account.functions[name].duration.p50_s
+            for name in self._functions
+            if f"lambda.functions.{name}.duration" in account.declared
+        }
+        unknown = [name for name in self._functions if name not in declared]
+        seen = await read_durations(self._aws, unknown, now_s) if unknown else {}
+        concurrency = run_concurrency(self._plan, account, declared | seen)
+        return neighbours, None if concurrency is None else pool_share(account, concurrency, neighbours)
+
     async def guard(self, on_throttled: Callable[[NeighbourThrottles], None], poll_s: float = 20.0) -> None:
-        """Watch other functions until cancelled; each minute in which one is throttled that was not before is told."""
+        """Watch queues and other functions until cancelled.
+
+        Each minute in which a function is throttled that was not before is told.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queues.keep(), name="queues")
+            group.create_task(self._guard(on_throttled, poll_s), name="neighbours")
+
+    async def _guard(self, on_throttled: Callable[[NeighbourThrottles], None], poll_s: float) -> None:
         before = self.evidence.neighbours
         if before is None or before.problems:
             return
@@ -99,12 +131,25 @@ class AwsRun:
         reading = self.evidence.reading
         if reading is None:
             return self.evidence
-        metrics = metrics_of(self._scope, reading.api, reading.api_name)
+        await self._queues.look()
+        metrics = metrics_of(self._scope, reading.api, reading.api_name, reading.queues.values())
+        balancer, unknown = await self._balancer()
+        metrics += balancer
         watch = await watch_run(self._aws, metrics, span, self._functions, expected_count, Wait(most_s=wait_s))
         found, problems = await self._cold_starts(reading, span)
-        notes = (*self.evidence.notes, *watch.problems, *problems)
-        self.evidence = replace(self.evidence, watch=watch, cold_starts=found, notes=notes)
+        await self._queues.look()
+        backlogs = {name: tuple(points) for name, points in self._queues.points.items()}
+        queued = (note for name, one in reading.queues.items() for note in backlog_notes(one, backlogs[name], watch))
+        more = (*watch.problems, *problems, *unknown, *balancer_notes(watch), *queued)
+        notes = (*self.evidence.notes, *more)
+        self.evidence = replace(self.evidence, watch=watch, cold_starts=found, backlogs=backlogs, notes=notes)
         return self.evidence
+
+    async def _balancer(self) -> tuple[list[Metric], list[str]]:
+        if self._scope.front is not Front.ALB:
+            return [], []
+        self._aws.forget()  # a run may be the first that a load balancer has metrics of
+        return await balancer_metrics(self._aws, self._scope.host)
 
     async def _cold_starts(self, reading: AccountReading, span: Span) -> tuple[dict[str, ColdStarts], list[str]]:
         found: dict[str, ColdStarts] = {}

@@ -70,6 +70,19 @@ async def read_neighbours(
     )
 
 
+async def read_durations(
+    aws: Aws, functions: Sequence[str], now_s: Callable[[], float] = time.time
+) -> dict[str, float]:
+    """Return how long calls of functions took lately, the median of the slowest minute, seconds; none if unknown."""
+    metrics = [Metric(LAMBDA, "Duration", "p50", (("FunctionName", name),)) for name in functions]
+    try:
+        series, _ = await read_metrics(aws, metrics, Span(now_s() - LOOK_BACK_S, now_s()))
+    except AwsError:
+        return {}
+    slowest_ms = {one.metric.function: max((v for _, v in one.points), default=0.0) for one in series}
+    return {name: value / 1000 for name, value in slowest_ms.items() if value > 0}
+
+
 async def _reserved_by_others(aws: Aws, account: Account) -> int | None:
     """Return what is reserved for functions outside the account record: the limit less what is not reserved."""
     try:

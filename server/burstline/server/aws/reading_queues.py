@@ -25,8 +25,7 @@ async def read_queues(asked: Asked) -> tuple[list[Reading], dict[str, Queue]]:
     queues: dict[str, Queue] = {}
     sources: dict[str, tuple[str, Answer]] = {}
     for function in asked.scope.functions:
-        for owner, name, mapping in await _sources(asked, FunctionName=function):
-            sources[name] = owner, mapping
+        sources |= {name: (owner, found) for owner, name, found in await _sources(asked, FunctionName=function)}
     for name in dict.fromkeys((*asked.scope.queues, *sources)):
         source = sources.get(name)
         found, attributes = await _attributes(asked, source[0] if source else asked.scope.account, name)

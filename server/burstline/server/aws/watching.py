@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from burstline.core.load.plan import Front
-from burstline.core.quota.aws.cloudwatch import GATEWAY, LAMBDA, PERIOD_S, Metric, MetricSeries, Watch
+from burstline.core.quota.aws.cloudwatch import GATEWAY, LAMBDA, PERIOD_S, SQS, Metric, MetricSeries, Watch
 from burstline.core.quota.aws.iam import Scope
+from burstline.core.quota.quotas import Queue
 from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import AwsError
 
@@ -46,8 +47,13 @@ class Span:
         return -(-self.end_s // PERIOD_S) * PERIOD_S
 
 
-def metrics_of(scope: Scope, api: tuple[str, str] | None = None, api_name: str = "") -> list[Metric]:
-    """Return the metrics that tell about a plan: the region's, each function's, and the API's if it is known."""
+def metrics_of(
+    scope: Scope, api: tuple[str, str] | None = None, api_name: str = "", queues: Iterable[Queue] = ()
+) -> list[Metric]:
+    """Return the metrics that tell about a plan: the region's, each function's, the API's if it is known, the queues'.
+
+    A load balancer's are looked up by name: `burstline.server.aws.balancing`.
+    """
     found = [
         Metric(LAMBDA, "ClaimedAccountConcurrency", "Maximum"),
         Metric(LAMBDA, "ConcurrentExecutions", "Maximum"),
@@ -59,6 +65,20 @@ def metrics_of(scope: Scope, api: tuple[str, str] | None = None, api_name: str =
         found += _function_metrics(scope, name)
     if api is not None and scope.gateway:
         found += _api_metrics(scope, api, api_name)
+    known = {queue.name: queue for queue in queues}
+    for name in dict.fromkeys((*scope.queues, *known)):
+        found += _queue_metrics(name, known[name].dead_letter_queue if name in known else "")
+    return found
+
+
+def _queue_metrics(name: str, dead_letter_queue: str) -> list[Metric]:
+    own = (("QueueName", name),)
+    levels = ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible")
+    found = [Metric(SQS, metric, "Maximum", own) for metric in (*levels, "ApproximateAgeOfOldestMessage")]
+    found += [Metric(SQS, metric, "Sum", own) for metric in ("NumberOfMessagesSent", "NumberOfMessagesDeleted")]
+    if dead_letter_queue:
+        # What was sent does not rise when messages are moved there: what waits does.
+        found.append(Metric(SQS, levels[0], "Maximum", (("QueueName", dead_letter_queue),)))
     return found
 
 

@@ -15,6 +15,8 @@ PERIOD_S = 60.0
 
 LAMBDA = "AWS/Lambda"
 GATEWAY = "AWS/ApiGateway"
+BALANCER = "AWS/ApplicationELB"
+SQS = "AWS/SQS"
 
 NEAR_RATIO = 0.05
 """How far below a limit a period's maximum may lie and still count as "at" it: a minute's maximum misses peaks."""
@@ -75,6 +77,14 @@ class Watch:
     series: tuple[MetricSeries, ...] = ()
     problems: tuple[str, ...] = ()
     waited_s: float = 0.0
+
+    def queue_peak(self, name: str, queue: str) -> float | None:
+        """Return the largest point of a queue's metric; None if it was not read or has no point."""
+        for series in self.series:
+            metric = series.metric
+            if metric.namespace == SQS and metric.name == name and dict(metric.dimensions).get("QueueName") == queue:
+                return max((value for _, value in series.points), default=None)
+        return None
 
     def find(self, name: str, function: str | None = None, statistic: str = "") -> MetricSeries | None:
         """Return the series of a metric.

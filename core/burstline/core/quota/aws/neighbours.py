@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from burstline.core.load.plan import Plan, Users
+from burstline.core.load.schedule import Schedule
+from burstline.core.quota.answers.limits import functions_of
 from burstline.core.quota.quotas import Account
+
+MOST_ARRIVALS = 200_000
+"""Arrivals that are looked at one by one; of longer plans every n-th."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,40 @@ class PoolShare:
     ratio: float | None
     crowded: bool
     text: str
+
+
+def run_concurrency(plan: Plan, account: Account, durations_s: Mapping[str, float]) -> float | None:
+    """Return what a plan needs of the shared pool at its peak, environments; None if no duration is known.
+
+    The most arrivals of any stretch as long as one call takes, bursts included; of functions without reserved
+    concurrency only. A rough number for a sentence: cold starts and slow calls come on top.
+
+    Args:
+        plan: the plan.
+        account: its functions.
+        durations_s: plain function name -> how long a call takes, seconds, > 0.
+    """
+    weights: dict[str, float] = {}
+    for request, name in zip(plan.requests, functions_of(plan), strict=True):
+        plain = name.rpartition(":function:")[2].split(":")[0]
+        weights[plain] = weights.get(plain, 0.0) + request.weight
+    shared = {
+        name: weight / sum(weights.values())
+        for name, weight in weights.items()
+        if name in durations_s and (name not in account.functions or account.functions[name].reserved is None)
+    }
+    if not any(name in durations_s for name in weights):
+        return None
+    schedule = Schedule(plan.load, plan.seed)
+    step = max(1, schedule.count // MOST_ARRIVALS)
+    due_s = schedule.offsets(0, schedule.count, step)
+    users = sum(phase.shape.users for phase in plan.load if isinstance(phase.shape, Users))
+    total = float(users) * sum(shared.values())
+    for name, ratio in shared.items():
+        before = np.searchsorted(due_s, due_s - durations_s[name], side="right")
+        most = int((np.arange(1, len(due_s) + 1) - before).max(initial=0))
+        total += ratio * most * step
+    return total
 
 
 def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours) -> PoolShare:
