@@ -126,13 +126,15 @@ def line_text(progress: runs.RunProgress) -> str:
         f"due {rate_text(progress.due_count_per_second)}",
         f"sent {rate_text(progress.sent_count_per_second)}",
         outcomes,
-        f"p99 {latency_text(quantile_s(progress, 'p99_duration'))}",
+        f"ok p99 {latency_text(quantile_s(progress, 'p99_duration'))}",
         f"in flight {count_text(progress.in_flight_count)}",
     ]
     if progress.dropped_count:
         parts.append(f"dropped {count_text(progress.dropped_count)}")
     parts += [
-        f"{use.title} {count_text(use.use)} of {count_text(use.limit)}" for use in progress.quota_uses if use.binding
+        f"{use.title} {count_text(use.use)} of {count_text(use.limit)} BINDS"
+        for use in progress.quota_uses
+        if use.binding
     ]
     return "  ".join(part for part in parts if part)
 
@@ -168,14 +170,14 @@ def picture(progress: runs.RunProgress, width: int = 80) -> Group:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True, min_width=TITLES)
     rows.add_column(overflow="fold")
-    left = f"{clock_text(elapsed)} of {clock_text(planned)}, {clock_text(max(0.0, planned - elapsed))} left"
+    left = f"{clock_text(elapsed)} of {clock_text(planned)}, {clock_text(max(0.0, planned - int(elapsed)))} left"
     rows.add_row("time", left if elapsed >= 0 else f"starts in {-elapsed:.1f} s")
     rates = f"due {rate_text(progress.due_count_per_second)}   sent {rate_text(progress.sent_count_per_second)}"
     flight = f"in flight {count_text(progress.in_flight_count)}   {plural(progress.worker_count, 'worker')}"
     rows.add_row("rate", f"{rates}   {flight}")
     rows.add_row("requests", _requests_text(progress))
     rows.add_row("outcomes", _outcomes_text(progress))
-    rows.add_row("latency", _latency_line(progress))
+    rows.add_row("latency, ok", _latency_line(progress))
     rows.add_row("throttles", _throttles_text(progress))
     line = Table.grid()  # a bar on its own does not end its line
     line.add_row(bar)

@@ -259,7 +259,7 @@ class RunProgress(_message.Message):
 
     @_builtins.property
     def p50_duration(self) -> _duration_pb2.Duration:
-        """Latency from due of the last seconds, all outcomes. Absent: nothing completed."""
+        """Latency from due of the last seconds, ok requests. Absent: none completed."""
 
     @_builtins.property
     def p95_duration(self) -> _duration_pb2.Duration:

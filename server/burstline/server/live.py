@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Second
 from burstline.core.load.window import BINS_PER_S, Latency, Load, Window
+from burstline.server.aborting import outcome_of
 
 KEPT_S = 30
 """Seconds of run time of which details are kept."""
@@ -74,9 +75,17 @@ class LiveTotals:
         return _sum([self._lateness, *(second.lateness for second in self.seconds.values())])
 
     def recent_latency(self, until_second: int, count: int) -> Histogram:
-        """Return the latencies that became known in the `count` seconds up to and with `until_second`."""
-        recent = range(until_second - count + 1, until_second + 1)
-        return _sum([self.seconds[second].latency for second in recent if second in self.seconds])
+        """Return the latencies from due of the ok answers of the `count` seconds up to and with `until_second`.
+
+        Throttles are quick: with them inside, a target that slows down would seem to become faster.
+        """
+        recent = [
+            self.seconds[second]
+            for second in range(until_second - count + 1, until_second + 1)
+            if second in self.seconds
+        ]
+        answers = [pair for second in recent for pair in second.latencies.items()]
+        return _sum([latency.due for signature, latency in answers if outcome_of(signature) == "ok"])
 
 
 def _sum(histograms: Iterable[Histogram]) -> Histogram:

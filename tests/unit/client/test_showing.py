@@ -81,10 +81,10 @@ def test_without_a_terminal_there_is_one_line_a_second_and_one_per_state() -> No
 def test_a_line_has_what_is_known_and_leaves_out_what_is_not() -> None:
     line = line_text(update(dropped_count=3))
     assert line == (
-        "00:05/01:00  bursts  due 340/s  sent 338/s  ok 1,000  throttled 234  p99 45.1 ms  in flight 7  dropped 3"
+        "00:05/01:00  bursts  due 340/s  sent 338/s  ok 1,000  throttled 234  ok p99 45.1 ms  in flight 7  dropped 3"
     )
     empty = runs.RunProgress(planned_duration=Duration(seconds=1))
-    assert line_text(empty) == "00:00/00:01  -  due 0/s  sent 0/s  p99 -  in flight 0"
+    assert line_text(empty) == "00:00/00:01  -  due 0/s  sent 0/s  ok p99 -  in flight 0"
 
 
 def test_quiet_shows_nothing() -> None:
@@ -162,4 +162,4 @@ def test_a_bar_is_red_while_its_quota_binds_yellow_when_nearly_full_and_fills_wi
 
 
 def test_a_line_names_the_quota_that_binds() -> None:
-    assert line_text(update(quota_uses=USES)).endswith("in flight 7  stage limit 230 of 200")
+    assert line_text(update(quota_uses=USES)).endswith("in flight 7  stage limit 230 of 200 BINDS")

@@ -1,6 +1,6 @@
 """Live totals stay small and say what the last seconds were."""
 
-from burstline.core.load.window import AnswerKey, Load, Window
+from burstline.core.load.window import AnswerKey, Latency, LatencyKey, Load, Window
 from burstline.server.live import KEPT_S, LiveTotals
 
 
@@ -28,3 +28,16 @@ def test_peaks_are_over_all_workers_together() -> None:
     live.add(window(0, 12))
     live.add(window(1, 40))
     assert (live.peak_10ms, live.peak_1s) == (42, 42)
+
+
+def test_recent_latency_is_that_of_ok_answers() -> None:
+    live = LiveTotals()
+    made = window(0, 10)
+    for signature, latency_s, count in (("plain.ok", 0.2, 3), ("plain.429", 0.001, 30)):
+        latency = made.latencies.setdefault(LatencyKey(0, signature), Latency())
+        for _ in range(count):
+            latency.due.add(latency_s)
+    live.add(made)
+    recent = live.recent_latency(0, 5)
+    assert recent.count == 3
+    assert live.latency.count == 33
