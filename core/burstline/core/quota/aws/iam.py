@@ -98,6 +98,7 @@ def scope_of(plan: Plan, region: str = "") -> Scope:
         or (url[1] if url else "")
         or next((r for _, _, r, _ in split if r), "")
         or (service[1] if service else "")
+        or plan.auth.region
     )
     path = urlsplit(plan.target.url).path.strip("/").split("/")[0]
     owner = path if plan.target.queue and path.isdigit() and len(path) == 12 else "*"

@@ -88,12 +88,17 @@ def bindings_of(
                     Candidate(Layer.USAGE_PLAN, "The answer says that the usage plan's quota is used up.", True, True)
                 ]
             else:
-                named = candidates(layers, account, observed, throttled, by_rate, low, high)
+                named = candidates(layers, account, observed, throttled, by_rate, low, high) or _said(layers)
             family = explained[0] if explained else families[0]
             part_of = _part(plan, series, low, high)
             binding = _binding(part_of, observed, throttled, low, high, family, len(layers) == 1, named, explained)
             found.append(replace(binding, signatures=tuple(signatures)))
     return tuple(sorted(found, key=lambda binding: binding.from_s))
+
+
+def _said(layers: Sequence[Layer]) -> list[Candidate]:
+    """The layer that the answer itself names, though nothing is known of a limit there."""
+    return [Candidate(layers[0], "The answer itself names it.", True, False)] if len(layers) == 1 else []
 
 
 def _binding(
