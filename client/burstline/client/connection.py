@@ -80,7 +80,7 @@ class Connection:
     async def create_run(self, run: v1.Run, *, validate_only: bool = False) -> v1.Run:
         """Start a run, once, however often the call has to be repeated."""
         request = runs.CreateRunRequest(run=run, request_id=str(uuid.uuid4()), validate_only=validate_only)
-        result: v1.Run = await self._call(self._runs.CreateRun, request)
+        result: v1.Run = await self._call(self._runs.CreateRun, request, asked="the plan")
         return result
 
     async def get_run(self, name: str) -> v1.Run:
@@ -172,7 +172,9 @@ class Connection:
         if answer.sha256 != file.sha256:
             raise ServerFailed(f"{file.path} changed while it was read: run the command again")
 
-    async def _call(self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    async def _call(
+        self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S, asked: str = "the request"
+    ) -> Any:
         """Call until it works; `request` is a message, or makes the messages of a stream anew for each attempt."""
         for wait_s in (*RETRY_AFTER_S, None):
             try:
@@ -180,7 +182,7 @@ class Connection:
                 return await method(sent, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
-                    raise from_rpc(error, self._server) from error
+                    raise from_rpc(error, self._server, asked) from error
             await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 

@@ -45,7 +45,7 @@ class InvalidPlan(UsageError):
 
 
 class RefusedByServer(UsageError):
-    """The server found mistakes in the plan; `problems` are its words, a line each."""
+    """The server found mistakes in what it was given; `problems` are its words, a line each."""
 
     def __init__(self, message: str, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -64,12 +64,13 @@ class ServerFailed(ClientError):
     """The server answered with an error."""
 
 
-def from_rpc(error: grpc.aio.AioRpcError, server: str) -> ClientError:
+def from_rpc(error: grpc.aio.AioRpcError, server: str, asked: str = "the request") -> ClientError:
     """Return the error of ours for one of gRPC's.
 
     Args:
         error: what a call raised.
         server: the address that was called, for the message.
+        asked: what the server was given, for a refusal: "the plan".
     """
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE:
@@ -79,7 +80,7 @@ def from_rpc(error: grpc.aio.AioRpcError, server: str) -> ClientError:
         listen = "" if server == DEFAULT_SERVER else f" --listen {server}"
         return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve{listen}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return RefusedByServer(f"the server at {server} refused the plan:", _violations(error) or [details])
+        return RefusedByServer(f"the server at {server} refused {asked}:", _violations(error) or [details])
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(details)
     if code is grpc.StatusCode.UNIMPLEMENTED:
