@@ -5,13 +5,12 @@ import time
 import numpy as np
 from burstline.core.load.window import Window
 from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
+from burstline.workers.ticking import FOLD_COUNT
 
 from benchmarks.engine.bench import Options, Row, alone, median, rounds, spread
 from benchmarks.engine.machine import cores, settle
 
 RATE = 8000
-FOLD_COUNT = 1500
-"""As the running segment does."""
 
 
 def _record(seconds: int) -> float:

@@ -7,7 +7,7 @@ import pytest
 from burstline.core.load.plan import Bursts, Constant, DataOrder, Pause, Phase, Shape
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.selection import Selection
-from burstline.workers.pacing import BATCH_COUNT, CHUNK_COUNT, ArrivalReader, Pacer, tolerances
+from burstline.workers.pacing import BATCH_COUNT, CHUNK_COUNT, QUANTUM_S, ArrivalReader, Pacer, tolerances
 
 
 class Trial:
@@ -145,7 +145,7 @@ def test_wake_ups_are_joined_at_high_rates(stage: Any) -> None:
     trial = Trial(stage, constant(50_000, 0.2))
     trial.play()
     assert len(trial.fired) == 10_000
-    assert trial.asked <= 0.2 / 100e-6 + 5
+    assert trial.asked <= 0.2 / QUANTUM_S + 5
 
 
 def test_memory_does_not_grow_with_the_plan_because_arrivals_are_read_in_chunks() -> None:

@@ -7,6 +7,7 @@ import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import AnswerKey, Drop, LatencyKey, Window, add_bins
+from burstline.workers.columns import Columns
 from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,6 +204,45 @@ def test_the_ledger_closes_and_bins_agree_with_it(
         assert math.floor(mark.first_s * 100) == index
         assert mark.accepted_before_first <= mark.accepted_before_last <= totals.sent_bins[index]
     assert set(totals.answer_bins.get("429", {})) == set(totals.marks.get(0, {}))
+
+
+def test_what_comes_in_between_two_steps_of_a_fold_is_not_lost_and_lands_in_its_own_second() -> None:
+    windows: list[Window] = []
+    record = recorder(windows)
+    record.due(WRITTEN, 0, 0.5, 0.5)
+    record.done(what(0, 0, OK), 0.5, 0.5, 1.4)
+    record.begin_fold(1.5)
+    number = 0
+    while record.step():
+        number += 1
+        at_s = 1.5 + number * 1e-3
+        record.due(WRITTEN, 0, at_s, at_s)
+        record.begin_fold(at_s)  # one is under way: it goes on
+    assert number > 3, "a fold is done in small steps"
+    assert [window.second for window in windows] == [0], "only one second was over when it began"
+    assert windows[0].loads[0].sent == 1
+    record.finish(1.9)
+    assert windows[1].loads[0].sent == number
+    assert windows[1].answers == {AnswerKey(0, 0, "ok"): 1}
+
+
+def test_columns_are_taken_out_up_to_a_time_and_the_rest_stays() -> None:
+    columns = Columns(2)
+    assert columns.take(1.0) is None
+    assert columns.first_s == math.inf
+    for number in range(4):
+        codes, times_s = columns.columns
+        codes.append(number)
+        times_s.append(number / 2)
+    assert columns.take(0.0) is None, "before the end, not at it"
+    taken = columns.take(1.0)
+    assert taken is not None
+    assert [block.tolist() for block in taken] == [[0, 1], [0.0, 0.5]]
+    assert (len(columns), columns.first_s) == (2, 1.0)
+    rest = columns.take(math.inf)
+    assert rest is not None
+    assert rest[0].tolist() == [2, 3]
+    assert len(columns) == 0
 
 
 def test_latencies_are_those_of_the_histogram_whatever_the_batches() -> None:

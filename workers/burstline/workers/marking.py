@@ -4,6 +4,8 @@ By send time, the accepted requests before a bin's first rejection say to within
 ran empty. That needs the bin's requests in their order of sending, so they are kept until the last answer is in.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,10 +13,11 @@ from burstline.core.load.window import BINS_PER_S, Mark
 
 
 class _OpenBin:
-    __slots__ = ("known", "rejected", "sent", "taken", "times_s")
+    __slots__ = ("known", "refused", "rejected", "sent", "taken", "times_s")
 
     def __init__(self) -> None:
         self.sent = self.known = 0
+        self.refused = False
         self.times_s: list[NDArray[np.float64]] = []
         self.rejected: list[NDArray[np.bool_]] = []
         self.taken: list[NDArray[np.bool_]] = []
@@ -45,14 +48,18 @@ class Marker:
     def answered(self, bins: NDArray[np.int64], sents_s: NDArray[np.float64], signatures: NDArray[np.int64]) -> None:
         """Take in answers: bin of the send time, send time in seconds, signature index; same lengths."""
         order = np.argsort(bins, kind="stable")
-        ordered = bins[order]
-        edges = np.flatnonzero(np.diff(ordered)) + 1
-        for group in np.split(order, edges):
-            found = self._bin(int(bins[group[0]]))
-            found.known += len(group)
-            found.times_s.append(sents_s[group])
-            found.rejected.append(self._rejects[signatures[group]])
-            found.taken.append(self._accepts[signatures[group]])
+        ordered, times_s = bins[order], sents_s[order]
+        rejected, taken = self._rejects[signatures[order]], self._accepts[signatures[order]]
+        some_rejected = bool(rejected.any())
+        edges = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
+        for start, stop in pairwise(edges):
+            found = self._bin(int(ordered[start]))
+            found.known += stop - start
+            found.times_s.append(times_s[start:stop])
+            found.rejected.append(rejected[start:stop])
+            found.taken.append(taken[start:stop])
+            if some_rejected and rejected[start:stop].any():
+                found.refused = True
 
     def take(self, now_s: float) -> dict[int, Mark]:
         """Return the marks of bins that are over at `now_s` and completely answered, and forget those bins."""
@@ -68,7 +75,7 @@ class Marker:
 
 def _mark(one: _OpenBin) -> Mark | None:
     """Return the mark of a complete bin, or None if nothing in it was rejected."""
-    if not any(part.any() for part in one.rejected):
+    if not one.refused:
         return None
     times_s = np.concatenate(one.times_s)
     order = np.argsort(times_s, kind="stable")

@@ -18,19 +18,11 @@ from burstline.workers.pacing import ArrivalReader, Pacer
 from burstline.workers.preparing import Prepared
 from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
 from burstline.workers.sending import Sender
-from burstline.workers.timer import Timer, open_timer
+from burstline.workers.ticking import Ticker
+from burstline.workers.timer import open_timer
 from burstline.workers.users import UserLoops
 
 _log = logging.getLogger(__name__)
-
-TICK_S = 0.025
-"""How often deadlines, the lease and the recorder are looked after, seconds."""
-
-FOLD_COUNT = 1500
-"""Events are folded when so many are pending: under a millisecond of NumPy, whose calls cost the same for few."""
-
-FOLD_TICKS = 8
-"""Or, with fewer, after so many ticks."""
 
 LOOKED_AT = frozenset({Front.LAMBDA, Front.SQS})
 """Fronts whose 200 may be a failure: of the function, by a header; of messages in a batch, by the body."""
@@ -97,9 +89,7 @@ class Segment:
         self._paced, self._users_done = asyncio.Event(), asyncio.Event()
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
         self._emit_window, self._latency_s = emit, prepared.latency_s
-        self._expected_tick_s = 0.0
-        self._ticks = 0
-        self._tick_timer: Timer | None = None
+        self._ticker: Ticker | None = None
 
     @property
     def sender(self) -> Sender:
@@ -113,7 +103,7 @@ class Segment:
             self._pacer_wake()
 
     def _pacer_wake(self) -> None:
-        if self._tick_timer is not None:  # only once running
+        if self._ticker is not None:  # only once running
             self._pacer.wake()
             self._users.stop()
             self._sender.halt()
@@ -142,9 +132,9 @@ class Segment:
         self._users = UserLoops(
             prepared.stripe, self.clock, self._may_send, self._fire_user, self._users_done.set, from_s
         )
-        timers = [open_timer(loop, self._pacer.wake), open_timer(loop, self._users.wake), open_timer(loop, self._tick)]
-        self._tick_timer = timers[2]
-        self._arm_tick()
+        timers = [open_timer(loop, self._pacer.wake), open_timer(loop, self._users.wake)]
+        self._ticker = Ticker(loop, self.recorder, self.clock.now, self._look)
+        self._ticker.begin()
         aside = [
             loop.create_task(self._keep_warm(), name="warm"),
             loop.create_task(self._keep_credentials(), name="credentials"),
@@ -161,7 +151,8 @@ class Segment:
                 task.cancel()
             for timer in timers:
                 timer.close()
-            self._tick_timer = None
+            self._ticker.close()
+            self._ticker = None
         self.recorder.finish(self.clock.now())
         return self._hold.reason or "done"
 
@@ -255,24 +246,10 @@ class Segment:
 
     # some tens of times a second
 
-    def _arm_tick(self) -> None:
-        assert self._tick_timer is not None
-        self._expected_tick_s = time.monotonic() + TICK_S
-        self._tick_timer.arm(self._expected_tick_s)
-
-    def _tick(self) -> None:
-        if self._tick_timer is None:
-            return
-        self.recorder.lag(time.monotonic() - self._expected_tick_s)
+    def _look(self, now_s: float) -> None:
         if not self._may_send():
             self._pacer_wake()
-        now_s = self.clock.now()
         self._sender.sweep(now_s)
-        self._ticks += 1
-        if self._ticks >= FOLD_TICKS or self.recorder.pending_count >= FOLD_COUNT:
-            self._ticks = 0
-            self.recorder.fold(now_s)
-        self._arm_tick()
 
     def _emit(self, window: Window) -> None:
         slowest_s = [latency.sent.quantile(0.9) for latency in window.latencies.values() if latency.sent.count >= 10]
