@@ -26,7 +26,7 @@ from burstline.core.quota.fitting.bucket_line import BucketLine, fit_line
 from burstline.core.quota.fitting.errors import ErrorShare, best_share, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Estimate, Explanation, in_span
-from burstline.core.quota.fitting.lines import Noise, weighted_median
+from burstline.core.quota.fitting.lines import BLOCK_S, Noise, weighted_median
 from burstline.core.quota.quotas import Family
 
 LOW_BY = 1.0
@@ -49,6 +49,18 @@ MOST_WRONG = 0.4
 LEAST_PASSED = 5
 """Requests that must pass amid the rejections: where all is refused, an outage explains it as well as any bucket."""
 
+
+SEEN_TO_S = 1.0
+"""Seconds to which it is known when an error was sent, where latency tells."""
+
+FARTHEST = 2.0
+"""How much more a line may wander from near than from far."""
+
+UNMODELLED = 1.5
+"""What the standard error of a walk is widened by: noise is not quite white."""
+
+HIDDEN = 0.005
+"""Share of errors by which a line must wander more than slow errors explain before quick ones are looked for."""
 
 WINDOW_REQUESTS = 60
 """Requests over which a share of rejections is taken where time matters."""
@@ -74,7 +86,7 @@ def fit_bucket(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     exact = fit_line(evidence, used, chosen, low, high)
     if exact is None or exact.found[0] * exact.noise.span_s < LEAST_PASSED:
         return []
-    plain = Explanation(Family.BUCKET, _estimates(evidence, exact, low, 0.0), exact.room)
+    plain = Explanation(Family.BUCKET, _estimates(evidence, exact, low, 0.0, 0.0), exact.room)
     return [plain, *_fit_noisy(evidence, exact, chosen, low, high, errors)]
 
 
@@ -89,7 +101,10 @@ def _fit_noisy(
     )
     wrong = ErrorShare(0.0, 0.0)
     for _ in range(4):
-        wrong = _wrong(evidence, line, calm, low, high, errors)
+        if (
+            wrong.begun is None
+        ):  # once errors are put in their places, what still wanders is where in a second they were
+            wrong = _wrong(evidence, line, calm, low, high, errors)
         if not 0.0003 <= wrong.ratio <= MOST_WRONG:
             return []
         lenient = 0.0 if evidence.ambiguous else wrong.ratio
@@ -97,8 +112,13 @@ def _fit_noisy(
         tried = evidence.tried[low:high]
         # below 0 in a bin that refused all; only its sum over time means anything
         bound = (evidence.passed[low:high] - lenient * tried) / (1 - wrong.ratio - lenient)
+        if wrong.begun is not None:
+            likely = wrong.ratio * used
+            likely[low:high] = np.where(calm, evidence.rejected[low:high], likely[low:high])
+            bound = evidence.passed[low:high] + wrong.by_bin(likely)[low:high]
         used[low:high] = np.where(calm, tried, bound)
-        refitted = fit_line(evidence, used, chosen & ~_at(calm, bins, low, high), low, high)
+        block_s = BLOCK_S if wrong.begun is None else SEEN_TO_S
+        refitted = fit_line(evidence, used, chosen & ~_at(calm, bins, low, high), low, high, block_s)
         if refitted is None or refitted.found[0] * refitted.noise.span_s < LEAST_PASSED:
             return []
         line = refitted
@@ -106,7 +126,8 @@ def _fit_noisy(
     tried_per_s = float(evidence.tried[low:high][~calm].sum() / max(1, (~calm).sum()) / BIN_S)
     bias = abs(tried_per_s * (0 if evidence.ambiguous else 1) - float(line.found[0]) * (1 if evidence.ambiguous else 2))
     extra = 2 * wrong.deviation * bias / (1 - wrong.ratio)
-    estimates = _estimates(evidence, line, low, extra)
+    blur = 0.0 if wrong.begun is None else float(np.sqrt(wrong.ratio * line.found[0] * SEEN_TO_S / 3))
+    estimates = _estimates(evidence, line, low, extra, blur)
     return [
         Explanation(
             Family.BUCKET,
@@ -127,9 +148,7 @@ def _wrong(
     tried_per_s = float(evidence.tried[low:high][~calm].sum() / max(1, (~calm).sum()) / BIN_S)
     ratio = min(0.2, line.noise.walk_per_s / max(tried_per_s, 1e-9))
     if evidence.ambiguous:
-        share = best_share(errors, seen)
-        hidden = ratio > 3 * share.ratio + 0.005 and (seen is None or seen.deviation > 0.3 * ratio)
-        return ErrorShare(ratio, 0.7 * ratio + 0.005) if hidden else share  # else nothing but the walk to go by
+        return _look_alike(line, errors, seen)
     walk = ErrorShare(ratio, 0.25 * ratio)
     if seen is None:
         return walk
@@ -137,6 +156,27 @@ def _wrong(
         return seen
     weights = np.array([1 / max(seen.deviation, 1e-4) ** 2, 1 / max(walk.deviation, 1e-4) ** 2])
     return ErrorShare(float(np.average([seen.ratio, walk.ratio], weights=weights)), float(weights.sum() ** -0.5))
+
+
+def _look_alike(line: BucketLine, errors: ErrorShare | None, seen: ErrorShare | None) -> ErrorShare:
+    """Share of errors that look like the rejection: from latency, else from calm bins and from how residuals wander.
+
+    Each error takes a token that no answer shows, a step of one request off the line: a Poisson walk of variance
+    `ratio * rate` a second.
+    """
+    share = best_share(errors, seen)
+    # what is bounded, as the beat of two rates, looks like a walk only from near
+    walk_per_s = min(line.walk.per_s, FARTHEST * line.noise.walk_per_s)
+    through_per_s = max(float(line.found[0]), 1e-9) + walk_per_s
+    walk = ErrorShare(walk_per_s / through_per_s, UNMODELLED * line.walk.deviation / through_per_s)
+    if share.begun is not None and walk.ratio < share.ratio + 3 * np.hypot(walk.deviation, share.deviation) + HIDDEN:
+        return share
+    known = [one for one in (seen, walk) if one is not None and np.isfinite(one.deviation)]
+    if not known:
+        return share
+    weights = np.array([max(one.deviation, 1e-4) ** -2 for one in known])
+    ratio = float(np.average([one.ratio for one in known], weights=weights))
+    return ErrorShare(ratio, float(weights.sum() ** -0.5))
 
 
 def calm_by_share(evidence: Evidence, low: int, high: int) -> NDArray[np.bool_]:
@@ -171,8 +211,16 @@ def _drifting(room: Floats, calm: NDArray[np.bool_], gain: float, step: int) -> 
     return np.where(calm, room, room - drift)
 
 
-def _estimates(evidence: Evidence, line: BucketLine, low: int, extra: float) -> tuple[Estimate, ...]:
-    """Return rate and, where it shows, burst; `extra` widens the rate's interval, requests/s."""
+def _estimates(evidence: Evidence, line: BucketLine, low: int, extra: float, blur: float) -> tuple[Estimate, ...]:
+    """Return rate and, where it shows, burst.
+
+    Args:
+        evidence: of one signature.
+        line: the bucket's.
+        low: the span's first bin.
+        extra: what the rate's interval is widened by, requests/s.
+        blur: standard error of what was used up to a moment, as it is not known exactly when errors were, requests.
+    """
     rate = max(0.0, float(line.found[0]))
     factor = 1.0 if extra == 0 else WIDER
     spread = factor * float(np.hypot(rate_spread(line.noise, rate), extra))
@@ -183,7 +231,9 @@ def _estimates(evidence: Evidence, line: BucketLine, low: int, extra: float) -> 
         statistical = np.hypot(line.noise.level_deviation, reach_s * line.noise.slope_deviation)
         clocks = rate * evidence.clock_error_s / np.sqrt(3 * evidence.segment_count)
         onset = rate * 0.001  # within its bin, the stretch's beginning is known to about this many seconds
-        wide = 0.5 + factor * float(np.sqrt(4 * (statistical**2 + clocks**2 + onset**2) + (extra * reach_s) ** 2 + 1))
+        wide = 0.5 + factor * float(
+            np.sqrt(4 * (statistical**2 + clocks**2 + onset**2 + blur**2) + (extra * reach_s) ** 2 + 1)
+        )
         estimates.append(Estimate("burst", burst, max(0.0, burst - wide), burst + wide, "requests"))
     return tuple(estimates)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from burstline.core.load.window import BIN_S
 from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.evidence import Evidence
-from burstline.core.quota.fitting.lines import Noise, noise_of, robust_fit
+from burstline.core.quota.fitting.lines import BLOCK_S, Noise, Walk, noise_of, robust_fit, walk_of
 from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_only, passage_of
 
 FEWEST_POINTS = 6
@@ -26,6 +26,7 @@ class BucketLine:
         anchors: for each point, since when.
         at_s: the points.
         noise: around the line.
+        walk: what adds up in it.
         scatter: median distance from the line, requests.
         room: by bin of the span.
     """
@@ -34,12 +35,24 @@ class BucketLine:
     anchors: Anchors
     at_s: Floats
     noise: Noise
+    walk: Walk
     scatter: float
     room: Floats
 
 
-def fit_line(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, high: int) -> BucketLine | None:
-    """Fit a bucket from which each bin took `used` tokens through the chosen points."""
+def fit_line(
+    evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: int, high: int, block_s: float = BLOCK_S
+) -> BucketLine | None:
+    """Fit a bucket from which each bin took `used` tokens through the chosen points.
+
+    Args:
+        evidence: of one signature.
+        used: by bin of the run.
+        chosen: which of the evidence's points.
+        low: first bin of the span.
+        high: bin after its last.
+        block_s: seconds within which errors of `used` hang together.
+    """
     points = evidence.points
     at_s, bins = points.at_s[chosen], points.bins[chosen]
     if len(at_s) < FEWEST_POINTS or at_s[-1] - at_s[0] < 5 * BIN_S:
@@ -47,9 +60,9 @@ def fit_line(evidence: Evidence, used: Floats, chosen: NDArray[np.bool_], low: i
     passed, total = np.cumsum(evidence.passed), np.cumsum(used)
     inner = points.passed[chosen] - (passed[bins] - evidence.passed[bins])
     level = total[bins] - used[bins] + inner * used[bins] / np.maximum(evidence.passed[bins], 1)
-    lines = [_line(evidence, level, total, chosen, low, high, used, UNSURE[0])]
+    lines = [_line(evidence, level, total, chosen, low, high, used, UNSURE[0], block_s)]
     if lines[0].scatter > 1:
-        lines.append(_line(evidence, level, total, chosen, low, high, used, UNSURE[1]))
+        lines.append(_line(evidence, level, total, chosen, low, high, used, UNSURE[1], block_s))
     return min(lines, key=lambda line: line.scatter)
 
 
@@ -62,6 +75,7 @@ def _line(
     high: int,
     used: Floats,
     unsure: float,
+    block_s: float,
 ) -> BucketLine:
     """Fit in rounds: stretches from the rate, the rate from the stretches."""
     at_s, weight = evidence.points.at_s[chosen], evidence.points.weight[chosen]
@@ -83,8 +97,9 @@ def _line(
     columns = _columns(at_s, anchors)
     found, kept = robust_fit(columns, level - anchors.before, weight)
     off = level - anchors.before - columns @ found
-    noise = noise_of(at_s[kept], off[kept])
-    return BucketLine(found, anchors, at_s, noise, scatter, _room(total, low, high, found, anchors, at_s))
+    noise = noise_of(at_s[kept], off[kept], block_s)
+    walk = walk_of(at_s[kept], off[kept])
+    return BucketLine(found, anchors, at_s, noise, walk, scatter, _room(total, low, high, found, anchors, at_s))
 
 
 def _first_guess(at_s: Floats, level: Floats) -> float:

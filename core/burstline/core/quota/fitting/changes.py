@@ -16,7 +16,7 @@ from burstline.core.quota.fitting.choosing import MARGIN, Verdict, judge_span
 from burstline.core.quota.fitting.concurrency import flight_at_ends
 from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
-from burstline.core.quota.fitting.laws import in_span, likelihood_of
+from burstline.core.quota.fitting.laws import at_random, in_span, likelihood_of
 from burstline.core.quota.quotas import Family
 
 SHORTEST_BINS = 10
@@ -24,6 +24,9 @@ DEEPEST = 3
 LEAST_GAIN = 50.0
 LEAST_RELATIVE_GAIN = 0.06
 """A split must add this much to the log-likelihood, and this share of it: noise alone can be split, too."""
+
+MOST_STARTS = 80
+"""Places at which a drain is tried to begin."""
 
 LEAST_IMPROVEMENT = 4.0
 """Ratio of squared residuals of one line and of two from which a kink is worth trying."""
@@ -66,7 +69,7 @@ def _calm_in(whole: Verdict, half: Verdict) -> bool:
 
 
 def _drains_joined(evidence: Evidence, spans: list[Verdict]) -> list[Verdict]:
-    """Join a span that no law explains to the next one's cap, where more than the cap was in flight all through.
+    """Join to a cap what the span before it refused last, if no law explains that and more than the cap was in flight.
 
     A cap that appears or sinks refuses everything until enough calls have ended, which alone looks like an outage.
     """
@@ -75,15 +78,32 @@ def _drains_joined(evidence: Evidence, spans: list[Verdict]) -> list[Verdict]:
         after = joined[-1] if joined else None
         unexplained = span.family in (None, Family.UNKNOWN) and evidence.rejected[span.low : span.high].any()
         if unexplained and after is not None and after.family is Family.CONCURRENCY and after.law is not None:
-            room = after.law.estimates[0].value - flight_at_ends(evidence, span.low, span.high)
-            likelihood, _ = likelihood_of(evidence, span.low, span.high, room, 0.0)
-            if likelihood > span.likelihood - MARGIN:
+            found = _drain(evidence, span, after.law.estimates[0].value)
+            if found is not None:
+                start, room, likelihood = found
                 law = replace(after.law, room=np.concatenate((room, after.law.room)))
-                total = after.likelihood + likelihood
-                joined[-1] = replace(after, low=span.low, law=law, likelihood=total)
-                continue
+                joined[-1] = replace(after, low=start, law=law, likelihood=after.likelihood + likelihood)
+                if start == span.low:
+                    continue
+                span = replace(span, high=start, law=None, likelihood=at_random(evidence, span.low, start))
         joined.append(span)
     return joined[::-1]
+
+
+def _drain(evidence: Evidence, span: Verdict, cap: float) -> tuple[int, Floats, float] | None:
+    """Return since when a cap explains the end of a span, the room it left and its likelihood; None if it does not."""
+    where = np.flatnonzero(evidence.rejected[span.low : span.high]) + span.low
+    places = np.linspace(0, len(where) - 1, min(MOST_STARTS, len(where))).astype(int)
+    best: tuple[float, int, Floats, float] | None = None
+    for start in dict.fromkeys([span.low, *where[places].tolist()]):
+        room = cap - flight_at_ends(evidence, start, span.high)
+        own, _ = likelihood_of(evidence, start, span.high, room, 0.0)
+        total = own + (at_random(evidence, span.low, start) if start > span.low else 0.0)
+        if best is None or total > best[0]:
+            best = total, start, room, own
+    if best is None or best[0] < span.likelihood - (MARGIN if best[1] == span.low else 0.0):
+        return None
+    return best[1], best[2], best[3]
 
 
 def _cuts(evidence: Evidence, whole: Verdict) -> Iterator[int]:

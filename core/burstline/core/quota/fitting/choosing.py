@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from burstline.core.load.window import BIN_S
-from burstline.core.quota.fitting.bucket import fit_bucket
+from burstline.core.quota.fitting.bucket import calm_by_share, fit_bucket
 from burstline.core.quota.fitting.concurrency import fit_concurrency, fit_scaling
 from burstline.core.quota.fitting.errors import NO_ERRORS, ErrorShare, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Explanation, at_random, likelihood_of
-from burstline.core.quota.fitting.windows import PRIOR, fit_windows
+from burstline.core.quota.fitting.windows import PRIOR, QUIET_BINS, fit_windows
 from burstline.core.quota.quotas import Family
 
 MARGIN = 20.0
@@ -24,8 +24,14 @@ LEAST_GOODNESS = 0.12
 WIDEST = 15.0
 """Width of a law's error, requests, beyond which it is no explanation of answers that may be errors."""
 
+CLEAR = 0.1
+"""Share of chance's log-likelihood that a law may leave to be one all the same, however wide its error."""
+
 CLOSE = 0.45
 """Width of a law's error, requests, from which it leaves nothing to explain."""
+
+EDGE = 0.05
+"""Share of an outage's answers at either end that is left out of account."""
 
 LEAST_PASSED = 5
 """Requests that must pass in the later half of the rejections: where all is refused, an outage explains it, too."""
@@ -66,7 +72,7 @@ def judge_span(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     laws = sorted(
         _plausible(evidence, chance, _rated(evidence, low, high, errors)), key=lambda law: law.likelihood, reverse=True
     )
-    laws = [law for law in laws if law.width <= WIDEST or not evidence.ambiguous]
+    laws = [law for law in laws if law.width <= WIDEST or law.likelihood > CLEAR * chance or not evidence.ambiguous]
     needed = chance + max(MARGIN, LEAST_GOODNESS * abs(chance) if evidence.ambiguous else 0.0)
     if not laws or laws[0].likelihood < needed:
         return Verdict(low, high, without, None, chance)
@@ -91,7 +97,12 @@ def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -
     rated = _rating(evidence, low, high, errors, _candidates(evidence, low, high, errors))
     # Counters are tried where nothing simpler fits closely: their search is long.
     if Family.WINDOW_COUNTER in evidence.families and not any(law.width <= CLOSE for law in rated):
-        rated += _rating(evidence, low, high, errors, fit_windows(evidence, low, high))
+        counters = _rating(evidence, low, high, errors, fit_windows(evidence, low, high, errors or NO_ERRORS))
+        if evidence.ambiguous and errors is None and counters:
+            best = max(counters, key=lambda law: law.likelihood)
+            seen = by_calm(evidence, low, high, best.room > 3 + 3 * best.width) or NO_ERRORS
+            counters += _rating(evidence, low, high, errors, fit_windows(evidence, low, high, seen))
+        rated += counters
     return rated
 
 
@@ -134,6 +145,8 @@ def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
     where = np.flatnonzero(evidence.rejected[low:high]) + low
     if int(evidence.passed[(where[0] + where[-1]) // 2 : where[-1] + 1].sum()) < LEAST_PASSED:
         return found
+    if evidence.ambiguous and _is_outage(evidence, low, high):
+        return found
     if allowed & {Family.BUCKET, Family.INVOCATION_RATE}:
         buckets = fit_bucket(evidence, low, high, errors if evidence.ambiguous else None)
         found += buckets if Family.BUCKET in allowed else [_as_invocation_rate(law) for law in buckets]
@@ -144,6 +157,19 @@ def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
     if Family.SCALING_RATE in allowed and visible:
         found.append(law) if (law := fit_scaling(evidence, low, high)) else None
     return found
+
+
+def _is_outage(evidence: Evidence, low: int, high: int) -> bool:
+    """Whether nothing passes amid the rejections, and that once: every law lets something pass, or lets up.
+
+    Scattered errors before and after are left out, and so are the edges, at which jitter mixes answers.
+    """
+    pressed = np.flatnonzero(~calm_by_share(evidence, low, high))
+    if not len(pressed) or np.any(np.diff(pressed) > QUIET_BINS):
+        return False
+    rejected = np.cumsum(evidence.rejected[low:high][pressed[0] : pressed[-1] + 1])
+    edges = np.searchsorted(rejected, np.array([EDGE, 1 - EDGE]) * rejected[-1]) + low + pressed[0]
+    return int(evidence.passed[edges[0] : edges[1]].sum()) < LEAST_PASSED
 
 
 def _as_invocation_rate(law: Explanation) -> Explanation:

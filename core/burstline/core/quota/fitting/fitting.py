@@ -118,9 +118,7 @@ def fit(totals: Totals, front: Front) -> FitResult:
     errors: dict[str, ErrorShare] = {}
     notes: list[str] = []
     for evidence in evidence_of(totals, front):
-        by_time = None
-        if evidence.ambiguous:
-            by_time = by_latency(totals, evidence.signature, evidence.peak, int(evidence.passed.sum()))
+        by_time = by_latency(totals, evidence) if evidence.ambiguous else None
         verdicts = verdicts_of(evidence, by_time)
         share = _error_share(evidence, verdicts, by_time)
         settled = _settled(evidence, verdicts, share)
@@ -150,9 +148,6 @@ def _error_share(evidence: Evidence, verdicts: list[Verdict], by_time: ErrorShar
         rejected, tried = int(evidence.rejected.sum()), int(evidence.tried.sum())
         ratio = rejected / max(1, tried)
         return ErrorShare(ratio, float(np.sqrt(ratio * (1 - ratio) / max(1, tried))))
-    for verdict in verdicts:
-        if by_time is None and verdict.law is not None and verdict.law.errors is not None:
-            return verdict.law.errors
     calm = np.zeros(evidence.count, dtype=bool)
     for verdict in verdicts:
         calm[verdict.low : verdict.high] = calm_bins(verdict)
@@ -170,13 +165,14 @@ def _settled(evidence: Evidence, verdicts: list[Verdict], share: ErrorShare | No
         if share is None:
             settled[part] = rejected
             continue
-        settled[part] = _less_errors(rejected, evidence.passed[part], calm_bins(verdict), share.ratio)
+        own = share if verdict.law is None or verdict.law.errors is None else verdict.law.errors
+        settled[part] = _less_errors(rejected, float(own.among_passed(evidence.passed)[part].sum()), calm_bins(verdict))
     return settled
 
 
-def _less_errors(rejected: Ints, passed: Ints, calm: NDArray[np.bool_], ratio: float) -> Ints:
-    """Take the errors to be expected out of a span's rejections, first where the law refuses nothing."""
-    errors = min(ratio / max(1e-9, 1 - ratio) * float(passed.sum()), float(rejected.sum()))
+def _less_errors(rejected: Ints, errors: float, calm: NDArray[np.bool_]) -> Ints:
+    """Take `errors` out of a span's rejections, first where the law refuses nothing."""
+    errors = min(errors, float(rejected.sum()))
     at_rest = float(rejected[calm].sum())
     kept_calm = max(0.0, 1 - errors / at_rest) if at_rest else 1.0
     bound = float(rejected[~calm].sum())

@@ -10,6 +10,11 @@ from burstline.core.quota.answers.series import Floats
 BLOCK_S = 0.1
 """Residuals are averaged over blocks of this length before their noise is measured, seconds."""
 
+SHORTEST_BLOCK_S = 0.05
+"""The same where the walk alone is asked for, seconds: what is shorter, jitter and places within bins blur."""
+
+FEWEST_BLOCKS = 16
+
 MAD_TO_DEVIATION = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -88,12 +93,18 @@ def weighted_median(values: Floats, weights: Floats, q: float = 0.5) -> float:
     return float(values[order][min(len(values) - 1, int(np.searchsorted(total, q * total[-1])))])
 
 
-def noise_of(at_s: Floats, residuals: Floats) -> Noise:
-    """Split residuals, in order of time, into what is new in each block and what adds up over time."""
+def noise_of(at_s: Floats, residuals: Floats, block_s: float = BLOCK_S) -> Noise:
+    """Split residuals, in order of time, into what is new in each block and what adds up over time.
+
+    Args:
+        at_s: ascending, seconds.
+        residuals: one for each.
+        block_s: seconds over which residuals hang together without adding up, > 0.
+    """
     if len(at_s) < 2:
         return Noise(1.0, 0.0, max(1, len(at_s)), 0.0)
     span_s = float(at_s[-1] - at_s[0])
-    length = max(BLOCK_S, span_s / 400)
+    length = max(block_s, span_s / 400)
     block = ((at_s - at_s[0]) / length).astype(np.int64)
     numbers, which = np.unique(block, return_inverse=True)
     means = np.bincount(which, residuals) / np.bincount(which)
@@ -105,6 +116,55 @@ def noise_of(at_s: Floats, residuals: Floats) -> Noise:
     per_s = max(0.0, (far[0] - near[0]) / max(far[1] - near[1], 1e-9)) / length
     white = max((near[0] - per_s * near[1] * length) / 2, 1e-4)
     return Noise(white, per_s, len(means), span_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A random walk among residuals: the variance that it adds per second, and the standard error of that."""
+
+    per_s: float
+    deviation: float
+
+
+def walk_of(at_s: Floats, residuals: Floats) -> Walk:
+    """Return the random walk in residuals, in order of time, by Whittle's likelihood of their differences.
+
+    Means over blocks of length L of a walk (variance q a second) and of white noise (variance w) have differences with
+    the spectrum `q L (2 + cos f) / 3 + 2 w (1 - cos f)`. That uses all that Gaussian noise tells: after n blocks the
+    walk is known to about `sqrt(2 / n)` of itself if it adds more than the noise in each.
+    """
+    length, means = _filled_blocks(at_s, residuals)
+    if len(means) < FEWEST_BLOCKS:
+        return Walk(0.0, float("inf"))
+    step = np.diff(means)
+    power = np.abs(np.fft.rfft(step - step.mean())) ** 2 / len(step)
+    turn = np.arange(len(power)) * 2 * np.pi / len(step)
+    power, turn = power[1:], turn[1:]
+    walks, noise = (2 + np.cos(turn)) / 3, 2 * (1 - np.cos(turn)) + 1e-9
+    best = (float("inf"), 0.0, 1.0)
+    for ratio in (0.0, *np.geomspace(1e-4, 1e3, 141).tolist()):
+        shape = ratio * walks + noise
+        scale = max(1e-12, float(np.mean(power / shape)))
+        best = min(best, (float(np.log(shape).sum() + len(power) * np.log(scale)), ratio, scale))
+    _, ratio, white = best
+    whole = white * (ratio * walks + noise)
+    parts = np.stack([walks / whole, noise / whole])
+    # each frequency counts once: its power is exponential, with the spectrum for its mean
+    spread = float(np.sqrt(np.linalg.pinv(parts @ parts.T)[0, 0]))
+    return Walk(ratio * white / length, spread / length)
+
+
+def _filled_blocks(at_s: Floats, residuals: Floats) -> tuple[float, Floats]:
+    """Return means over the shortest blocks of which hardly any is empty, gaps filled, and their length."""
+    length = SHORTEST_BLOCK_S
+    while len(at_s):
+        block = ((at_s - at_s[0]) / length).astype(np.int64)
+        numbers, which = np.unique(block, return_inverse=True)
+        if len(numbers) >= 0.9 * (numbers[-1] + 1) or numbers[-1] < FEWEST_BLOCKS:
+            means = np.bincount(which, residuals) / np.bincount(which)
+            return length, np.interp(np.arange(numbers[-1] + 1), numbers, means)
+        length *= 1.5
+    return length, residuals
 
 
 def _variogram(means: Floats, numbers: NDArray[np.int64], lag: int) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from burstline.core.load.window import BIN_S, BINS_PER_S
 from burstline.core.quota.answers.series import Floats
+from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Estimate, Explanation
 from burstline.core.quota.quotas import Family
@@ -59,11 +60,12 @@ Counter = Callable[[int, NDArray[np.int64]], tuple[Floats, bool]]
 class _Counts:
     """The span's cumulative numbers, with nothing before its beginning."""
 
-    def __init__(self, evidence: Evidence, low: int, high: int) -> None:
+    def __init__(self, evidence: Evidence, low: int, high: int, errors: ErrorShare) -> None:
         self.tried = evidence.tried[low:high].astype(np.float64)
         self.rejected = evidence.rejected[low:high].astype(np.float64)
         self.all = np.concatenate(([0.0], np.cumsum(self.tried)))
-        self.let_in = np.concatenate(([0.0], np.cumsum(self.tried - self.rejected)))
+        let_in = self.tried - self.rejected + errors.among_passed(evidence.passed)[low:high]
+        self.let_in = np.concatenate(([0.0], np.cumsum(let_in)))
         self.ends = np.arange(1, high - low + 1)
         self.first = int(np.argmax(self.tried > 0))
         self.onsets = self._onsets()
@@ -123,17 +125,33 @@ class _Counts:
         return found
 
     def _recoveries(self) -> NDArray[np.int64]:
-        """Bins in which requests pass again after all or nearly all were refused."""
+        """Bins in which requests pass again for some time after nearly all were refused for some time."""
         busy = np.flatnonzero(self.tried > 0)
-        refused = self.rejected[busy] >= self.tried[busy]
-        passed = self.rejected[busy] == 0
-        found: NDArray[np.int64] = busy[1:][passed[1:] & refused[:-1]]
+        if len(busy) < 2 * LASTING:
+            return busy[:0]
+        total = np.concatenate(([0.0], np.cumsum(self.rejected[busy] / self.tried[busy])))
+        middle = np.arange(LASTING, len(busy) - LASTING + 1)
+        behind = (total[middle] - total[middle - LASTING]) / LASTING
+        ahead = (total[middle + LASTING] - total[middle]) / LASTING
+        drop = np.where((behind > 0.7) & (ahead < 0.3), behind - ahead, 0.0)
+        # of neighbours the place at which it shows most
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(drop, LASTING), 2 * LASTING + 1)
+        at = np.flatnonzero((drop > 0) & (drop >= around.max(axis=1)))
+        at = at[np.diff(at, prepend=-2 * LASTING) > LASTING]
+        found: NDArray[np.int64] = busy[middle[at]]
         return found
 
 
-def fit_windows(evidence: Evidence, low: int, high: int) -> list[Explanation]:
-    """Return the best counter of each sort for bins low..high, those that explain anything."""
-    counts = _Counts(evidence, low, high)
+def fit_windows(evidence: Evidence, low: int, high: int, errors: ErrorShare) -> list[Explanation]:
+    """Return the best counter of each sort for bins low..high, those that explain anything.
+
+    Args:
+        evidence: of one signature.
+        low: first bin.
+        high: bin after the last.
+        errors: those that look like the rejection; what was let in counts, also if it failed then.
+    """
+    counts = _Counts(evidence, low, high, errors)
     longest = min(high - low, int(60 * BINS_PER_S))
     if longest < 2 * SHORTEST_S * BINS_PER_S or not counts.rejected.any():
         return []
@@ -181,7 +199,7 @@ def _errors_by_period(counts: _Counts, counter: Counter, longest: int) -> dict[i
     dips = [i for i, error in enumerate(rough) if error <= padded[i] and error <= padded[i + 2]]
     dips.sort(key=lambda i: rough[i])
     for i in dips[:MOST_BEST]:
-        for period in range(grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)] + 1):
+        for period in range(grid[max(i - 2, 0)], grid[min(i + 2, len(grid) - 1)] + 1):
             if period not in errors:
                 errors[period] = _error(counts, counter, period)
     return errors
