@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios protos lock clean help
+.PHONY: benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,8 +29,14 @@ unit: $(READY)   ## the tests
 scenarios: $(READY) ## the faults with real processes, also those that take minutes (some need root)
 	$(BIN)/pytest tests/scenarios -m "not compose"
 
+compose: $(READY) ## docker-compose.yml with four workers, one of which is killed (needs a Docker engine)
+	$(BIN)/pytest tests/scenarios/test_compose.py -m compose -s
+
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py
+
+screenshots: $(READY) ## the README's pictures, and the pages and the report as people see them, in reports/screenshots (1 min)
+	@$(BIN)/python docs/screenshots.py reports/screenshots
 
 benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: coverage, errors, speed, memory (5 min)
 	@$(BIN)/python benchmarks/forecast.py
