@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from burstline.client import exits
+from burstline.client.groups import NearGroup
 
 COMMANDS = {
     "demo": "See it work: a practice AWS, a server, two workers and a plan, on this machine.",
@@ -23,6 +24,7 @@ COMMANDS = {
     "watch": "Follow a run.",
     "stop": "Stop a run.",
     "workers": "List a server's workers.",
+    "fleet": "Start worker machines on AWS Fargate for a server, and take them away.",
     "quotas": "Read the account's quotas from AWS, with their use and headroom.",
     "request-increase": "Ask AWS for more of a quota, as a run's report advises.",
     "increases": "List such requests and where they stand.",
@@ -43,7 +45,7 @@ throttled, 4 this generator was the limit, 5 incomplete, 6 aborted,
 99 a threshold failed, 130 Ctrl-C, 143 SIGTERM."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NearGroup):
     """Imports a subcommand when it is called, and turns our errors into a sentence and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,18 +64,6 @@ class LazyGroup(click.Group):
         """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a subcommand; a near miss gets a hint."""
-        import difflib
-
-        name = args[0] if args else ""
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        if name and not name.startswith("-") and name not in COMMANDS and near:
-            ctx.fail(f'No such command "{name}"; did you mean "{near[0]}"?')
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; an error of ours ends in a sentence and its exit code."""
