@@ -60,7 +60,8 @@ def test_an_event_source_keeps_its_size_for_a_while_and_grows_only_while_message
     assert scaling.limit(20, False) == 55
     assert scaling.limit(30, True) == 55
     assert scaling.limit(40, False) == 55
-    assert scaling.limit(101, False) == 5
+    assert scaling.limit(99, False) == 55
+    assert scaling.limit(100, True) == 5
 
 
 def test_maximum_concurrency_is_a_lower_ceiling() -> None:

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from burstline.client.reports.aws_text import aws_lines, cold_starts_table, queues_table, reading_lines
 from burstline.client.wording import count_text, latency_text, plural, span_text
 
 Report = dict[str, Any]
@@ -32,6 +33,7 @@ def render_report(report: Report, console: Console) -> None:
     _latency(report, console)
     _thresholds(report, console)
     _findings(report, console)
+    _aws(report, console)
     _generator(report, console)
     _notes(report, console)
 
@@ -164,6 +166,18 @@ def _findings(report: Report, console: Console) -> None:
         use = Text(_number(one["peak_use"]), style=style)
         _row(table, one["name"], _number(one["limit"]), use, Text(headroom, style=style), one["limit_source"])
     console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _aws(report: Report, console: Console) -> None:
+    aws = report.get("aws")
+    if aws is None:
+        return
+    _heading(console, "What AWS says")
+    for line in (*reading_lines(aws), *aws_lines(aws)):
+        _bullet(console, line)
+    for table in (cold_starts_table(aws), queues_table(aws)):
+        if table is not None:
+            console.print(Padding(table, (0, 0, 0, 2)))
 
 
 def _generator(report: Report, console: Console) -> None:

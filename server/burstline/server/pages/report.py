@@ -8,6 +8,7 @@ from bokeh.document import Document
 from bokeh.resources import Resources
 from markupsafe import Markup
 
+from burstline.server.pages.aws import aws_sheet
 from burstline.server.pages.charts import time_charts
 from burstline.server.pages.distribution import distribution_chart
 from burstline.server.pages.folding import Report
@@ -54,6 +55,9 @@ CONTENTS = (
     ("how", "How it was derived"),
 )
 
+AWS = ("aws", "What AWS says")
+"""The section before the advice, where AWS was asked."""
+
 
 def report_html(report: Report, *, back: str = "") -> str:
     """Return a report as an HTML page that needs no network, in about 1.4 MB, nearly all of it the charts' script.
@@ -68,6 +72,7 @@ def report_html(report: Report, *, back: str = "") -> str:
     if distribution is not None:
         charts.append(distribution)
     bindings, evidence = bindings_of(report)
+    aws = aws_sheet(report)
     return render(
         "report.html",
         scripts=[_library(), text_of("report.js")] if charts else [text_of("report.js")],
@@ -80,7 +85,8 @@ def report_html(report: Report, *, back: str = "") -> str:
         summary=report["summary"],
         notes=report["notes"],
         figures=figures_of(report),
-        contents=CONTENTS,
+        contents=[*CONTENTS[:4], *([AWS] if aws else []), *CONTENTS[4:]],
+        aws=aws,
         charts={place: [chart for chart in charts if chart.key in keys] for place, keys in PLACES.items()},
         data=_chart_data(charts),
         bindings=bindings,

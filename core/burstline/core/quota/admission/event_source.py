@@ -47,13 +47,13 @@ class SourceScaling:
             now_s: seconds.
             waiting: messages wait that could be received.
         """
+        if self._idle_since_s is not None and now_s - self._idle_since_s >= IDLE_S:
+            self._level = float(min(START_COUNT, self._most))
         if waiting:
             if self._last_s is not None:
                 self._level = min(float(self._most), self._level + GROWTH_PER_S * (now_s - self._last_s))
             self._last_s, self._idle_since_s = now_s, None
-            return int(self._level)
-        self._last_s = None
-        self._idle_since_s = now_s if self._idle_since_s is None else self._idle_since_s
-        if now_s - self._idle_since_s >= IDLE_S:
-            self._level = float(min(START_COUNT, self._most))
+        else:
+            self._last_s = None
+            self._idle_since_s = now_s if self._idle_since_s is None else self._idle_since_s
         return int(self._level)

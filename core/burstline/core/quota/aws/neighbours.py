@@ -7,6 +7,7 @@ import numpy as np
 
 from burstline.core.load.plan import Plan, Users
 from burstline.core.load.schedule import Schedule
+from burstline.core.quota.admission.event_source import most_of
 from burstline.core.quota.answers.limits import functions_of
 from burstline.core.quota.quotas import Account
 
@@ -72,12 +73,16 @@ def run_concurrency(plan: Plan, account: Account, durations_s: Mapping[str, floa
         account: its functions.
         durations_s: plain function name -> how long a call takes, seconds, > 0.
     """
+    all_weights = sum(request.weight for request in plan.requests)
     weights: dict[str, float] = {}
+    queue = account.queues.get(plan.target.queue)
     for request, name in zip(plan.requests, functions_of(plan), strict=True):
-        plain = name.rpartition(":function:")[2].split(":")[0]
-        weights[plain] = weights.get(plain, 0.0) + request.weight
+        plain = name.rpartition(":function:")[2].split(":")[0] or (queue.function if queue else "")
+        # A queue's function is called once a batch: full ones at best.
+        calls = max(1.0, request.message_count / queue.batch) if queue else 1.0
+        weights[plain] = weights.get(plain, 0.0) + request.weight * calls
     shared = {
-        name: weight / sum(weights.values())
+        name: weight / all_weights
         for name, weight in weights.items()
         if name in durations_s and (name not in account.functions or account.functions[name].reserved is None)
     }
@@ -92,7 +97,7 @@ def run_concurrency(plan: Plan, account: Account, durations_s: Mapping[str, floa
         before = np.searchsorted(due_s, due_s - durations_s[name], side="right")
         most = int((np.arange(1, len(due_s) + 1) - before).max(initial=0))
         total += ratio * most * step
-    return total
+    return min(total, float(most_of(queue))) if queue else total
 
 
 def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours) -> PoolShare:
@@ -108,6 +113,9 @@ def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours)
     ratio = run_concurrency / pool if pool else None
     others = neighbours.concurrency
     crowded = run_concurrency + others > pool
+    if not run_concurrency:
+        text = "The run's functions have concurrency of their own: it takes nothing of the pool that others share."
+        return PoolShare(pool, 0.0, others, ratio, False, text)
     share = "all and more" if ratio is None or ratio > 1 else f"{ratio:.0%}"
     text = (
         f"The run needs about {run_concurrency:,.0f} of the {pool:,} environments that functions without reserved "
