@@ -82,7 +82,7 @@ def test_ctrl_c_stops_the_demo_with_a_partial_report_and_no_process_left(tmp_pat
     demo.send_signal(signal.SIGINT)
     out, _ = demo.communicate(timeout=15)
     assert demo.returncode == 130
-    assert "Requests" in out
+    assert "The ledger" in out
     report = json.loads((tmp_path / "reports" / "demo.json").read_text())
     assert 0 < report["ledger"]["sent"] < 2300
     assert report["ledger"]["not_due"] > 0

@@ -148,7 +148,7 @@ def test_sigterm_stops_the_run_and_reports_what_was_sent(shell: Shell, target: s
     run.send_signal(signal.SIGTERM)
     out, _ = run.communicate(timeout=15)
     assert run.returncode == 143
-    assert "Requests" in out
+    assert "The ledger" in out
     ledger = json.loads((shell.folder / "r.json").read_text())["ledger"]
     assert ledger["sent_on_wire"] == counts(target)["received"]
     assert ledger["not_due"] > 0
@@ -238,6 +238,6 @@ def test_serve_work_run_watch_stop_and_show_in_terminals_of_their_own(shell: She
     long.communicate(timeout=15)
     seen, _ = watcher.communicate(timeout=15)
     assert watcher.returncode == 0
-    assert "Requests" in seen
+    assert "The ledger" in seen
     assert shell.run("show", "last", "--server", server).returncode == 0
     assert "2" in shell.run("runs", "--server", server).stdout

@@ -48,16 +48,16 @@ def _may_throttle(signature: str) -> bool:
 
 
 def throttles_by_layer(progress: runs.RunProgress) -> list[tuple[str, int]]:
-    """Return who may have throttled, with counts, most frequent first: `stage`, `stage or account gateway`.
+    """Return who may have throttled, with counts, most frequent first: `stage rate`, `stage rate or account rate`.
 
-    Of the layers that a signature may come from, those stay in whose quotas stand in the plan's way.
+    Of the layers that a signature may come from, those stay in whose quotas stand in the plan's way, under the titles
+    that their bars have.
     """
-    there = {use.layer for use in progress.quota_uses}
     counts: dict[str, int] = {}
     for signature, count in throttles(progress):
-        layers = [layer.value for layer in meaning(signature).layers]
-        names = " or ".join(one.replace("_", " ") for one in layers if one in there) or "not in the plan's quotas"
-        text = names if there else signature
+        layers = {layer.value for layer in meaning(signature).layers}
+        titles = " or ".join(dict.fromkeys(use.title for use in progress.quota_uses if use.layer in layers))
+        text = (titles or "not in the plan's quotas") if progress.quota_uses else signature
         counts[text] = counts.get(text, 0) + count
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 

@@ -111,7 +111,10 @@ class WebPages:
         await response.prepare(request)
         while not self._closing.is_set():
             moment = moment_of(run, self._clock.now_nanos())
-            await response.write(f"data: {json.dumps(moment, separators=(',', ':'))}\n\n".encode())
+            try:
+                await response.write(f"data: {json.dumps(moment, separators=(',', ':'))}\n\n".encode())
+            except ConnectionResetError:  # the reader left
+                break
             if moment["final"]:
                 break
             try:

@@ -118,6 +118,21 @@ async def test_an_open_stream_does_not_hold_up_the_servers_end(
         assert loop.time() - before_s < 5
 
 
+async def test_a_reader_who_leaves_a_stream_makes_no_noise(
+    serving: Make, settings: Make, workers: Make, plan: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(settings()) as (server, client):
+        await workers(server.grpc_address)
+        run = await client.create(plan((60.0, 10.0)))
+        async with browsing(server) as browser, browser.get(f"/{run.name}/events") as response:
+            await response.content.readline()
+        async with browsing(server) as browser:
+            for _ in range(5):  # five more events, for nobody
+                await text_at(browser, "/workers")
+                await asyncio.sleep(0.06)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_the_stop_button_stops_and_other_sites_cannot_press_it(
     serving: Make, settings: Make, workers: Make, plan: Make
 ) -> None:

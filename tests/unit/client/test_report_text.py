@@ -27,7 +27,7 @@ def test_the_verdict_comes_first_and_the_command_is_whole(make_run: Callable[...
     lines = [line for line in text.splitlines() if line.strip()]
     assert lines[0].startswith("QUOTA BOUND  Your stage throttle (100 requests/s, burst 100) binds from 0.5 s;")
     assert "Also: threshold failed." in text
-    headings = ("What throttled", "What to do", "Requests", "Latency from due", "Thresholds", "Limits and what")
+    headings = ("What throttled", "What to do", "The ledger", "Latency from due", "Thresholds", "Quotas: use")
     positions = [text.index(heading) for heading in headings]
     assert positions == sorted(positions)
     commands = [line for line in lines if line.strip().startswith("$ aws")]

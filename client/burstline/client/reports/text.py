@@ -9,6 +9,7 @@ from rich.text import Text
 
 from burstline.client.reports.aws_text import aws_lines, cold_starts_table, queues_table, reading_lines
 from burstline.client.wording import count_text, latency_text, plural, span_text
+from burstline.server.pages.formats import quota_title, words
 
 Report = dict[str, Any]
 
@@ -56,18 +57,18 @@ def _bindings(report: Report, console: Console) -> None:
     _heading(console, "What throttled")
     for binding in sorted(bindings[:MOST_BINDINGS], key=lambda one: one["from_s"]):
         layers = [one["layer"] for one in binding["candidates"]]
-        owner = _words(binding["layer"]) if binding["layer"] else " or ".join(_words(layer) for layer in layers)
+        owner = words(binding["layer"]) if binding["layer"] else " or ".join(words(layer) for layer in layers)
         part = f", its {binding['part']}" if binding["part"] else ""
         line = Text(f"{binding['from_s']:,.1f} s to {binding['to_s']:,.1f} s  ", style="bold")
         line.append(
-            f"{owner or 'unknown'} ({_words(binding['family'])}{part}): "
+            f"{owner or 'unknown'} ({words(binding['family'])}{part}): "
             f"{plural(binding['throttled_count'], 'request')} throttled, confidence {binding['confidence']:.0%}",
             style="not bold",
         )
         console.print(Padding(line, (0, 0, 0, 2)))
         for candidate in binding["candidates"]:
             if not binding["layer"] or candidate["layer"] == binding["layer"]:
-                _bullet(console, f"{_words(candidate['layer'])}: {candidate['evidence']}", indent=4)
+                _bullet(console, f"{words(candidate['layer'])}: {candidate['evidence']}", indent=4)
     rest = bindings[MOST_BINDINGS:]
     if rest:
         count = sum(one["throttled_count"] for one in rest)
@@ -78,8 +79,10 @@ def _advice(report: Report, console: Console) -> None:
     if not report["advice"]:
         return
     _heading(console, "What to do")
+    names = {one["quota"]: one["name"] for one in report["findings"]}
     for number, advice in enumerate(report["advice"], 1):
-        console.print(Padding(Text(f"{number}. {_headline(advice)}", style="bold"), (0, 0, 0, 2)))
+        headline = f"{number}. {quota_title(advice['quota'], names)} ({advice['quota']}): {_headline(advice)}"
+        console.print(Padding(Text(headline, style="bold"), (0, 0, 0, 2)))
         _bullet(console, advice["derivation"], indent=5, mark="")
         if advice["command"]:
             # no wrapping by rich: a command is copied whole
@@ -91,10 +94,10 @@ def _advice(report: Report, console: Console) -> None:
 def _headline(advice: dict[str, Any]) -> str:
     checked = "checked by replay" if advice["verified"] else "not confirmed by replay"
     if advice["recommended"] is None:
-        return f"{advice['quota']}: an increase will not help"
+        return "an increase will not help"
     burst = advice["burst"]
     now, then = _number(advice["current"]), _number(advice["recommended"])
-    text = f"{advice['quota']}: {then} {advice['unit']} (now {now}, required {_number(advice['required'])})"
+    text = f"{then} {advice['unit']} (now {now}, required {_number(advice['required'])})"
     if burst and burst["recommended"] is not None:
         text += f", burst {_number(burst['recommended'])} (now {_number(burst['current'])})"
     return f"{text}; {checked}"
@@ -102,18 +105,18 @@ def _headline(advice: dict[str, Any]) -> str:
 
 def _ledger(report: Report, console: Console) -> None:
     ledger = report["ledger"]
-    _heading(console, "Requests")
+    _heading(console, "The ledger")
     table = _table(("", "left"), ("count", "right"), ("share", "right"))
     for name in ("scheduled", "not_due", "due", "dropped", "unsent", "lost", "sent"):
         if ledger[name] or name in ("scheduled", "sent"):
-            _row(table, _words(name), count_text(ledger[name]), "")
+            _row(table, words(name), count_text(ledger[name]), "")
     for outcome, count in ledger["outcomes"].items():
         if count:
             share = count / ledger["sent"] if ledger["sent"] else 0.0
-            _row(table, f"  {_words(outcome)}", count_text(count), f"{share:.2%}")
+            _row(table, f"  {words(outcome)}", count_text(count), f"{share:.2%}")
     for name in ("in_flight", "orphaned"):
         if ledger[name]:
-            _row(table, f"  {_words(name)}", count_text(ledger[name]), "")
+            _row(table, f"  {words(name)}", count_text(ledger[name]), "")
     console.print(Padding(table, (0, 0, 0, 2)))
     signatures = {name: count for name, count in ledger["signatures"].items() if not name.endswith(".ok")}
     if signatures:
@@ -130,7 +133,7 @@ def _latency(report: Report, console: Console) -> None:
     table = _table(("request", "left"), ("outcome", "left"), ("count", "right"), *((name, "right") for name in names))
     for row in rows:
         times = [latency_text(row[f"{name}_s"]) for name in names]
-        _row(table, row["request"][:20], _words(row["outcome"]), count_text(row["count"]), *times)
+        _row(table, row["request"][:20], words(row["outcome"]), count_text(row["count"]), *times)
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
@@ -158,8 +161,10 @@ def _observed(threshold: dict[str, Any]) -> str:
 def _findings(report: Report, console: Console) -> None:
     if not report["findings"]:
         return
-    _heading(console, "Limits and what this run asked of them")
-    table = _table(("limit", "left"), ("value", "right"), ("use", "right"), ("headroom", "right"), ("source", "left"))
+    _heading(console, "Quotas: use and headroom")
+    table = _table(
+        ("quota", "left"), ("limit", "right"), ("peak use", "right"), ("headroom", "right"), ("from", "left")
+    )
     for one in report["findings"]:
         headroom = "-" if one["headroom_ratio"] is None else f"{one['headroom_ratio']:.0%}"
         style = "red" if (one["headroom_ratio"] or 0) < 0 else ""
@@ -227,10 +232,6 @@ def _table(*columns: tuple[str, str]) -> Table:
 def _row(table: Table, *cells: str | Text) -> None:
     # a plain string would be read as markup: request names may hold brackets
     table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")
 
 
 def _number(value: float | None) -> str:

@@ -79,7 +79,7 @@ def _rates(report: Report, series: Series, x_range: Range1d) -> Chart:
         (*keys, *shading_keys(report)),
         _rates_words(report),
         f"By the second in which a request was sent.{step_words(series, 'mean')} "
-        "Where sent is below due, we were the limit.",
+        "Accepted is what every quota let in. Where sent is below due, we were the limit.",
         thinned("Requests a second over the run", ["from, s", *shown], rows),
     )
 

@@ -1,5 +1,7 @@
 """Numbers, times and codes as a person reads them on a page; what is unknown is a dash."""
 
+from collections.abc import Mapping
+
 UNKNOWN = "–"
 
 LAYERS = {
@@ -60,8 +62,28 @@ def span_text(seconds: float | None) -> str:
 
 
 def percent_text(ratio: float | None, digits: int = 1) -> str:
-    """Return a ratio in percent: 0.125 is `12.5%`."""
-    return UNKNOWN if ratio is None else f"{ratio:.{digits}%}".replace("-", "\N{MINUS SIGN}")
+    """Return a ratio in percent: 0.125 is `12.5%`; one digit more where it would seem to be none: `−0.5%`."""
+    if ratio is None:
+        return UNKNOWN
+    text = f"{ratio:.{digits}%}"
+    if ratio and not text.strip("-0.%"):
+        text = f"{ratio:.{digits + 1}%}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def quota_title(quota: str, names: Mapping[str, str]) -> str:
+    """Return what a quota that advice is about is called.
+
+    Args:
+        quota: as in the report's advice; a stage's or usage plan's covers its rate and its burst.
+        names: of the report's findings, by quota.
+    """
+    if quota in names:
+        return names[quota]
+    if f"{quota}:rate" in names:
+        return names[f"{quota}:rate"].removesuffix(" rate, requests/s")
+    kind, _, function = quota.removeprefix("lambda:").partition(":")
+    return f"Provisioned concurrency of {function}" if kind == "provisioned" else quota
 
 
 def share_text(part: float, whole: float) -> str:

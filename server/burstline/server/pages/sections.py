@@ -10,6 +10,7 @@ from burstline.server.pages.formats import (
     latency_text,
     number_text,
     percent_text,
+    quota_title,
     share_text,
     words,
 )
@@ -126,9 +127,6 @@ def advice_of(report: Report) -> list[dict[str, Any]]:
     names = {one["quota"]: one["name"] for one in report["findings"]}
     found = []
     for one in report["advice"]:
-        name = names.get(one["quota"]) or names.get(f"{one['quota']}:rate", one["quota"]).removesuffix(
-            " rate, requests/s"
-        )
         if one["recommended"] is None:
             headline = "An increase will not help."
         else:
@@ -136,7 +134,9 @@ def advice_of(report: Report) -> list[dict[str, Any]]:
                 f"{number_text(one['recommended'])} {one['unit']} in place of {number_text(one['current'])}; "
                 f"required are {number_text(one['required'])}."
             )
-        found.append(one | {"title": name, "headline": headline, "burst": _burst(one["burst"])})
+        found.append(
+            one | {"title": quota_title(one["quota"], names), "headline": headline, "burst": _burst(one["burst"])}
+        )
     return found
 
 
