@@ -1,5 +1,6 @@
 """The calls to ECS that a fleet needs, and what they find."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,10 +83,17 @@ class Ecs:
         self._aws = aws
 
     async def ask(self, operation: str, **given: Any) -> dict[str, Any]:
-        """Call an operation by AWS's name for it."""
+        """Call an operation by AWS's name for it. Who is cancelled meanwhile waits for the answer first: what was
+        started is known then, and can be taken away.
+        """
+        call = asyncio.ensure_future(self._aws.call("ecs", operation, **given))
         try:
-            return await self._aws.call("ecs", operation, **given)
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.gather(call, return_exceptions=True)
+            raise
         except AwsError as error:
+            self._aws.forget()  # it would not try again where AWS could not be reached
             raise _ours(error) from error
 
     async def listed(self, operation: str, member: str, **given: Any) -> list[Any]:

@@ -56,14 +56,10 @@ async def up(ecs: Ecs, spec: FleetSpec, waiting: Waiting, say: Say) -> Fleet:
         arns += await _start(ecs, spec, definition, spec.count - len(arns), say)
         await _all_run(ecs, spec, arns, waiting, say)
     except (FleetError, asyncio.CancelledError) as error:
-        if before.exists:
-            hint = f"; what runs stays: `{REASON} {spec.fleet}` takes it away"
-        else:
-            say("taking away what was started")
-            await down(ecs, spec.fleet, waiting, say, (spec.cluster,))
-            hint = "; what was started is taken away again"
+        after = await _take_back(ecs, before, spec, waiting, say)
         if isinstance(error, FleetError):
-            raise FleetError(f"{error}{hint}", error.code) from error
+            raise FleetError(f"{error}; {after}", error.code) from error
+        say(after)
         raise
     return await ecs.find(spec.fleet)
 
@@ -95,6 +91,19 @@ async def status(ecs: Ecs, fleet: str | None) -> list[Fleet]:
     """Return a fleet, or all of them, as far as there is anything of them."""
     ids = [fleet] if fleet else await ecs.fleets()
     return [found for one in ids if (found := await ecs.find(one)).exists]
+
+
+async def _take_back(ecs: Ecs, before: Fleet, spec: FleetSpec, waiting: Waiting, say: Say) -> str:
+    """Take away what a failed `up` started, unless there was something before; return what to say of it."""
+    by_hand = f"`{REASON} {spec.fleet}` takes it away"
+    if before.exists:
+        return f"what runs stays: {by_hand}"
+    say("taking away what was started")
+    try:
+        await down(ecs, spec.fleet, waiting, say, (spec.cluster,))
+    except FleetError as error:
+        return f"what was started could not be taken away ({error}): {by_hand} when AWS answers again"
+    return "what was started is taken away again"
 
 
 def _check_same(before: Fleet, spec: FleetSpec) -> None:

@@ -7,7 +7,7 @@ import pytest
 from burstline.client.fleet.ecs import FleetError
 from burstline.client.fleet.fargate import down, status, up
 from burstline.client.fleet.naming import tag_values
-from burstline.server.aws.errors import Denied, Refused
+from burstline.server.aws.errors import Denied, Refused, Unreachable
 
 from .conftest import World
 
@@ -198,6 +198,36 @@ async def test_an_up_that_is_cancelled_takes_away_what_it_started(world: World) 
     doing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await doing
+    assert (world.running(), world.definitions()) == ([], [])
+
+
+async def test_an_up_that_is_cancelled_while_tasks_are_asked_for_takes_them_away(world: World) -> None:
+    async def bring() -> None:
+        await bring_up(world)
+
+    def cancelled(answer: dict[str, Any]) -> dict[str, Any]:
+        doing.cancel()
+        return answer
+
+    doing = asyncio.ensure_future(bring())
+    world.answers["RunTask"] = [cancelled]
+    with pytest.raises(asyncio.CancelledError):
+        await doing
+    assert world.said[-1] == "what was started is taken away again"
+    assert (world.running(), world.definitions()) == ([], [])
+
+
+async def test_an_up_that_cannot_take_back_what_it_started_says_what_will(world: World) -> None:
+    away = Unreachable("ecs: AWS cannot be reached (ConnectTimeoutError)")
+    world.answers["DescribeTasks"] = [away]
+    world.answers["DeregisterTaskDefinition"] = [away]
+    with pytest.raises(FleetError) as raised:
+        await bring_up(world)
+    assert str(raised.value) == (
+        f"{away.message}; what was started could not be taken away ({away.message}): "
+        "`burstline fleet fargate down f1` takes it away when AWS answers again"
+    )
+    await take_down(world)
     assert (world.running(), world.definitions()) == ([], [])
 
 

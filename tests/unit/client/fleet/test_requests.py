@@ -1,7 +1,10 @@
 """What is asked of ECS fits its model, means what the options say, and is what the policy allows."""
 
+import asyncio
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from botocore.validate import validate_parameters
 from burstline.client.cli import cli
 from burstline.client.errors import UsageError
 from burstline.client.fleet.checking import check
-from burstline.client.fleet.fargate import down, status, up
+from burstline.client.fleet.fargate import Waiting, down, status, up
 from burstline.client.fleet.naming import fleet_of, is_id, new_id
 from burstline.client.fleet.policy import fleet_policy
 from burstline.client.fleet.tasks import VCPUS, FleetSpec, command, run_task, settings_digest, task_definition
@@ -170,6 +173,31 @@ def test_the_command_brings_up_shows_and_takes_down(world: World, monkeypatch: p
     )
     assert invoke("fleet fargate down f1").stdout == "nothing is there of fleet f1\n"
     assert invoke("fleet fargate status").stdout == "no fleet is up in this region\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_takes_away_what_was_started(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    async def sleep(_: float) -> None:
+        signals = [number] if not world.slept else []
+        world.slept.append(0.0)
+        for one in signals:
+            os.kill(os.getpid(), one)
+            await asyncio.Event().wait()
+
+    def provisioning(answer: dict[str, Any]) -> dict[str, Any]:
+        return {**answer, "tasks": [{**task, "lastStatus": "PROVISIONING"} for task in answer["tasks"]]}
+
+    world.answers["DescribeTasks"] = [provisioning]
+    monkeypatch.setattr("burstline.client.commands.fleet._waiting", lambda _: Waiting(sleep=sleep))
+    monkeypatch.setattr("burstline.server.aws.calling.Aws", lambda _: world.ecs._aws)
+    ended = invoke(f"fleet fargate up {UP} --subnet {world.subnet} --security-group {world.group} --id f1")
+    assert ended.exit_code == code
+    assert ended.stderr.endswith(
+        "taking away what was started\n2 still to stop\nwhat was started is taken away again\n"
+    )
+    assert (world.running(), world.definitions()) == ([], [])
 
 
 def test_a_dry_run_prints_what_would_be_asked_for_and_asks_nothing(world: World) -> None:
