@@ -36,7 +36,7 @@ def generator() -> ModuleType:
 def written_commands() -> Iterator[tuple[str, str]]:
     """Yield where and what: lines of code, `code` in a sentence with at least one option, examples of --help."""
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))
         code = "\n".join(re.findall(r"```[^\n]*\n(.*?)```", text, re.DOTALL))
         lines = re.findall(r"^\s*(?:- run: |run: |- )?(burstline [^\n]+)", code, re.MULTILINE)
         yield from ((page.name, line) for line in lines)
@@ -44,7 +44,7 @@ def written_commands() -> Iterator[tuple[str, str]]:
     for name in ("", *COMMANDS):
         command = cli.get_command(click.Context(cli), name) if name else cli
         assert command is not None
-        epilog = command.epilog or ""
+        epilog = re.sub(r"\\\n\s*", "", command.epilog or "")
         yield from ((f"{name} --help", line) for line in re.findall(r"^\s*(burstline [^\n]+)", epilog, re.M))
 
 
@@ -73,6 +73,9 @@ def test_every_command_that_is_written_down_is_one(
     if not words or words[0] in ("-h", "--help") or "..." in words:
         return
     command = cli.get_command(click.Context(cli), words[0])
+    while isinstance(command, click.Group) and len(words) > 1:
+        words = words[1:]
+        command = command.get_command(above(), words[0])
     assert command is not None, f"{where}: {line}"
     with contextlib.suppress(click.exceptions.Exit):  # --schema prints and ends
         command.make_context(words[0], words[1:], parent=above())
