@@ -38,7 +38,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {terminal_width} {
 <defs><clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
 {lines}</defs>
 <rect width="100%" height="100%" rx="8" fill="#14181d"/>
-<g transform="translate(12, 10) scale(.965)" clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}
+<g transform="translate(12, 10) scale(.94)" clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}
 <g class="{unique_id}-matrix">{matrix}</g></g>
 </svg>
 """

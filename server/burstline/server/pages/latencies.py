@@ -40,7 +40,7 @@ def latency_chart(report: Report, series: Series, x_range: Range1d) -> Chart | N
 
 def throttles_chart(report: Report, series: Series, x_range: Range1d) -> Chart | None:
     """Return how quickly throttled requests were turned away over time; None if none was."""
-    note = "How soon a throttled request was told so. It did no work: this is the network and the front alone."
+    note = "How soon throttled requests were told so. They did no work: this is the network and the front alone."
     return _chart(report, series, x_range, ("throttles", "throttled", "throttled requests"), THROTTLED, note)
 
 
