@@ -24,6 +24,16 @@ def lines(program: str) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in re.findall(rf"^{program} [^\n]+", text, re.M)]
 
 
+def secret_references() -> list[dict[str, Any]]:
+    """Return what the deployments of the base take from secrets."""
+    texts = [
+        (ROOT / "deploy/kubernetes/base" / name).read_text(encoding="utf-8") for name in ("server.yaml", "worker.yaml")
+    ]
+    deployments = [one for text in texts for one in yaml.safe_load_all(text) if one["kind"] == "Deployment"]
+    containers = [one["spec"]["template"]["spec"]["containers"][0] for one in deployments]
+    return [variable["valueFrom"]["secretKeyRef"] for container in containers for variable in container["env"]]
+
+
 def own_overlay() -> str:
     (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     return str(block)
@@ -59,6 +69,9 @@ def test_the_kubernetes_commands_name_what_the_manifests_have() -> None:
     commands = [" ".join(words[1:]) for words in lines("kubectl")]
     assert any("create secret generic burstline-store --from-literal=url=" in command for command in commands)
     assert any("apply --kustomize deploy/kubernetes/overlays/" in command for command in commands)
+    asked = {(one["name"], one["key"]) for one in secret_references()}
+    made = re.findall(r"create secret generic (\S+)((?: --from-literal=[^`\s]+)+)", PAGE)
+    assert {(name, key) for name, given in made for key in re.findall(r"--from-literal=(\w+)=", given)} == asked
     for overlay in re.findall(r"`(metrics-server|monitored|keda)`", PAGE):
         assert (OVERLAYS / overlay / "kustomization.yaml").is_file()
 
