@@ -93,7 +93,7 @@ def test_the_overlay_of_the_page_builds_with_its_image_hosts_and_workers(tmp_pat
 
 
 def test_the_aws_commands_are_operations_of_aws() -> None:
-    model = Session().get_service_model("ecs")
+    model: Any = Session().get_service_model("ecs")
     named = re.findall(r"`aws ecs ([a-z-]+)", PAGE)
     assert named == ["register-task-definition"]
     for name in named:

@@ -1,6 +1,7 @@
 """The calls to ECS that a fleet needs, and what they find."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,13 @@ HINTS = {
     "BlockedException": "AWS has blocked this account's use of Fargate: ask AWS Support",
 }  # fmt: skip
 """What to do about AWS's own error codes."""
+
+SERVICE_ROLE_HINT = (
+    "this account never used ECS; what makes the role: "
+    "`aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com`"
+)
+
+_LACKING = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
 class FleetError(ClientError):
@@ -178,7 +186,12 @@ def _why(task: dict[str, Any]) -> str:
 
 def _ours(error: AwsError) -> FleetError:
     if isinstance(error, Denied):
-        return FleetError(f"{error.message}; `burstline fleet fargate iam-policy` prints a policy that suffices")
+        # AWS names the action, which need not be the operation's own: it may be iam:PassRole or ecs:TagResource
+        named = _LACKING.search(str(error.__cause__))
+        message = f"not allowed: the policy lacks {named[1]}" if named else error.message
+        return FleetError(
+            f"{message}; `burstline fleet fargate iam-policy` prints one that suffices (--role for PassRole)"
+        )
     code = error.code if isinstance(error, Refused) else ""
-    hint = HINTS.get(code)
+    hint = SERVICE_ROLE_HINT if "service linked role" in error.message else HINTS.get(code)
     return FleetError(f"{error.message}; {hint}" if hint else error.message, code)

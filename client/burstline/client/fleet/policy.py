@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from burstline.client.fleet.naming import ID_TAG, PREFIX
+from burstline.core.quota.aws.iam import partition_of
 
 
 def fleet_policy(
-    *, partition: str = "aws", region: str = "*", account: str = "*", cluster: str = "*", roles: Sequence[str] = ()
+    *, region: str = "*", account: str = "*", cluster: str = "*", roles: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the policy, ready for JSON.
 
@@ -16,13 +17,12 @@ def fleet_policy(
     passing roles: IAM User Guide, "Pass a role to an AWS service"; read 2026-11-23.
 
     Args:
-        partition: `aws`, `aws-cn` or `aws-us-gov`.
         region: AWS region; "*" is all.
         account: 12 digits; "*" is any.
         cluster: its name; "*" is all.
         roles: ARNs of the tasks' roles, which may be passed on; empty passes none.
     """
-    where = f"arn:{partition}:ecs:{region}:{account}"
+    where = f"arn:{partition_of(region)}:ecs:{region}:{account}"
     definitions, tasks = f"{where}:task-definition/{PREFIX}*:*", f"{where}:task/{cluster}/*"
     in_cluster = {"ArnLike": {"ecs:cluster": f"{where}:cluster/{cluster}"}}
     creating = {"StringEquals": {"ecs:CreateAction": ["RegisterTaskDefinition", "RunTask"]}}

@@ -243,6 +243,23 @@ async def test_a_missing_right_is_named_with_the_policy_to_ask_for(world: World)
         await bring_up(world)
 
 
+async def test_the_right_that_is_missing_is_the_one_that_aws_names(world: World) -> None:
+    denied = Denied("ecs:RegisterTaskDefinition")
+    answer = "User: arn:aws:iam::1:user/x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/y"
+    denied.__cause__ = RuntimeError(answer)
+    world.answers["RegisterTaskDefinition"] = [denied]
+    with pytest.raises(FleetError, match=r"lacks iam:PassRole; .*--role for PassRole") as raised:
+        await bring_up(world)
+    assert "arn:" not in str(raised.value)
+
+
+async def test_an_account_that_never_used_ecs_is_told_what_makes_its_role(world: World) -> None:
+    said = "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+    world.answers["RunTask"] = [Refused("InvalidParameterException", said)]
+    with pytest.raises(FleetError, match="aws iam create-service-linked-role --aws-service-name ecs"):
+        await bring_up(world)
+
+
 async def test_status_shows_the_fleets_that_are_there(world: World) -> None:
     await bring_up(world)
     await bring_up(world, "f2", 1)

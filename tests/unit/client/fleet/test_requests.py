@@ -113,6 +113,15 @@ def test_the_policy_names_resources_and_passes_only_the_given_roles() -> None:
     assert "Pass" not in {statement["Sid"] for statement in fleet_policy()["Statement"]}
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("*", "aws")],
+)
+def test_the_policy_is_of_the_regions_partition(region: str, partition: str) -> None:
+    texts = json.dumps(fleet_policy(region=region))
+    assert set(re.findall(r"arn:([a-z-]+):", texts)) == {partition}
+
+
 @pytest.mark.parametrize("text", ["", "-a", "A", "a_b", "a" * 21, "a b"])
 def test_ids_are_short_and_plain(text: str) -> None:
     assert not is_id(text)

@@ -113,7 +113,7 @@ def scope_of(plan: Plan, region: str = "") -> Scope:
         stage=plan.target.stage or in_path,
         usage_plan=plan.target.usage_plan,
         account=next((a for _, _, _, a in split if a), owner),
-        partition=_partition(found),
+        partition=partition_of(found),
         queues=(plan.target.queue,) if plan.target.queue else (),
     )
 
@@ -123,7 +123,8 @@ def on_aws(host: str) -> bool:
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".on.aws"))
 
 
-def _partition(region: str) -> str:
+def partition_of(region: str) -> str:
+    """Return the partition of a region, for ARNs: `aws`, `aws-cn` or `aws-us-gov`."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
