@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
+.PHONY: ministack benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,8 +29,11 @@ unit: $(READY)   ## the tests
 scenarios: $(READY) ## the faults with real processes, also those that take minutes (some need root)
 	$(BIN)/pytest tests/scenarios -m "not compose"
 
-compose: $(READY) ## docker-compose.yml with four workers, one of which is killed (needs a Docker engine)
-	$(BIN)/pytest tests/scenarios/test_compose.py -m compose -s
+compose: $(READY) ## docker-compose.yml with a worker killed, and the pods of deploy/kubernetes (needs a Docker engine)
+	$(BIN)/pytest tests/scenarios/test_compose.py tests/scenarios/test_pods.py -m compose -s
+
+ministack: $(READY) ## the AWS code against an emulator by others, in an environment of its own (2 min)
+	$(BIN)/pytest tests/scenarios/ministack -m ministack
 
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py
