@@ -14,7 +14,7 @@ SETTINGS_TAG = "burstline:settings"
 """A digest of what the tasks run, by which a second `up` knows whether it means the same."""
 
 MOST_ID_LENGTH = 20
-"""With the prefix 36 characters, which is what `startedBy` took before 2022; today 128 (ECS API Reference, RunTask)."""
+"""With the prefix 36 characters; `startedBy` takes 128 (Amazon ECS API Reference, RunTask, read 2026-11-23)."""
 
 _ID = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MOST_ID_LENGTH - 1}}}")
 

@@ -120,7 +120,7 @@ def _container(spec: FleetSpec) -> dict[str, Any]:
         "image": spec.image,
         "essential": True,
         "command": command(spec),
-        "memory": spec.vcpu * MEMORY_MIB_PER_VCPU,
+        "memoryReservation": spec.vcpu * MEMORY_MIB_PER_VCPU // 2,  # ECS wants less reserved than the task has
         "portMappings": [{"containerPort": METRICS_PORT + index, "protocol": "tcp"} for index in range(spec.vcpu)],
         "stopTimeout": STOP_TIMEOUT_S,
         "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
