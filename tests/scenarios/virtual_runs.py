@@ -4,7 +4,7 @@ Nothing here knows what a test wants of it: a plan and an account go in, the rec
 would make it from its store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -35,6 +35,7 @@ REASONS = {
     Layer.SCALING_RATE: "429.account",
     Layer.INVOCATION_RATE: "429.account_rate",
 }
+CONNECTIONS = 20
 BUCKETS = (Layer.USAGE_PLAN, Layer.STAGE, Layer.ACCOUNT_GATEWAY)
 
 
@@ -100,7 +101,7 @@ def play_run(
     for layer, code in LAYER_CODES.items():
         if np.any(layers == code):
             seen[layers == code] = signature_of(plan.target.front, layer)
-    totals = record_of(plan, schedule, sent, done, seen, request, worker_count)
+    totals = record_of(plan, schedule, sent, done, seen, request, worker_count, round_trip_s)
     by_phase = _ledgers(schedule, seen, len(plan.load))
     return Played(
         RunRecord(
@@ -141,6 +142,7 @@ def record_of(
     seen: NDArray[np.str_],
     request: NDArray[np.int64],
     worker_count: int,
+    round_trip_s: float,
 ) -> Totals:
     """Feed every worker's events to its recorder and add the windows up."""
     totals = Totals()
@@ -160,7 +162,7 @@ def record_of(
             [m.outcome in took for m in meanings],
             [True] * len(plan.load),
             0,
-            Gauges,
+            _connecting(round_trip_s),
             windows.append,
         )
         by_sent, by_done = mine[np.argsort(sent[mine], kind="stable")], mine[np.argsort(done[mine], kind="stable")]
@@ -173,6 +175,12 @@ def record_of(
         for window in windows:
             totals.add(segment, window)
     return totals
+
+
+def _connecting(round_trip_s: float) -> Callable[[], Gauges]:
+    """Gauges of a worker that opens its connections, each in one round trip, before anything else."""
+    first = [Gauges(opened=CONNECTIONS, connect_s=[round_trip_s] * CONNECTIONS)]
+    return lambda: first.pop() if first else Gauges()
 
 
 def _ledger(count: int, seen: NDArray[np.str_], preflight: int = 0) -> Ledger:

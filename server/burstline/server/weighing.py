@@ -22,6 +22,7 @@ from burstline.core.quota.aws.confirming import (
 from burstline.core.quota.findings.bindings import Binding, bindings_of
 from burstline.core.quota.findings.findings import Finding, findings_of
 from burstline.core.quota.findings.fitted import fitted_decisions, fitted_findings, fitted_limits, honest, with_fits
+from burstline.core.quota.findings.replayed import replayed_decisions
 from burstline.core.quota.findings.verdict import (
     LIMITED_RATIO,
     ThresholdResult,
@@ -71,6 +72,7 @@ def weigh(record: RunRecord) -> Judgement:
     spans = limited_spans(totals, series)
     fitted = honest(fit(totals, plan.target.front), spans)
     decided = fitted_decisions(fitted, plan, account, decisions(plan, account, watch, series))
+    decided = replayed_decisions(plan, account, record.schedule, totals, series, fitted, decided)
     settlement = settle(plan, account, totals, series, decided)
     floor = floor_of(totals, settlement.explained)
     bindings = with_fits(bindings_of(plan, account, series, settlement, floor), fitted)

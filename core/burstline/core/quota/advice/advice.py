@@ -13,6 +13,7 @@ from burstline.core.quota.advice.playing import is_cut, play, refused_by_laws
 from burstline.core.quota.advice.proposals import Advice, Proposal
 from burstline.core.quota.advice.provisioning import provisioned_advice
 from burstline.core.quota.advice.splitting import split_text
+from burstline.core.quota.advice.ways_out import Limit, ways_out
 from burstline.core.quota.quotas import Account, Layer
 
 __all__ = ["advise", "play"]
@@ -39,7 +40,12 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     for proposal in proposals:
         if proposal.needed:
             solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
-            advice = replace(proposal.advice, verified=solved and proposal.advice.recommended is not None)
+            others = _ways_out(plan, account, demand, proposal, [one for one in proposals if one is not proposal])
+            advice = replace(
+                proposal.advice,
+                verified=solved and proposal.advice.recommended is not None,
+                alternatives=(*others, *proposal.advice.alternatives),
+            )
             found.append(_with_check(advice) if cut else advice)
     gentle = _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
     if any(one.verified for one in gentle):
@@ -48,6 +54,21 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     found += gentle
     found = _with_split(found, plan, account, demand, cut)
     return (*found, *provisioned_advice(plan, changed, demand, result))
+
+
+def _ways_out(
+    plan: Plan, account: Account, demand: Demand, proposal: Proposal, others: Sequence[Proposal]
+) -> tuple[str, ...]:
+    """What else would do, replayed with this limit as it is and all other advice in force."""
+    for other in others:
+        account = other.apply(account)
+    layers = {proposal.layer} | ({Layer.INVOCATION_RATE} if proposal.concurrency is not None else set())
+
+    def refused(changed: Demand, seed: int) -> int:
+        counts = play(plan, account, changed, seed).throttled_count
+        return sum(counts.get(layer, 0) for layer in layers)
+
+    return ways_out(plan, demand, Limit(refused, proposal.served, proposal.concurrency))
 
 
 def _with_check(advice: Advice) -> Advice:

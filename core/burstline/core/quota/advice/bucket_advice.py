@@ -19,7 +19,6 @@ from burstline.core.quota.advice.proposals import (
     Advice,
     BurstAdvice,
     Proposal,
-    hit_ratio_needed,
     with_headroom,
 )
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS, is_declared
@@ -152,16 +151,14 @@ def _own(
         f"Recommended: {HEADROOM - 1:.0%} more, rounded up. It is your own setting: no request to AWS.",
         BurstAdvice(bucket.burst, burst, new_burst, True),
         command,
-        (
-            *(plan_changes(plan, bucket, demand.scale) if shortfall else ()),
-            *((hit_ratio_needed(bucket.rate_per_s, rate),) if rate > bucket.rate_per_s else ()),
-        ),
+        plan_changes(plan, bucket, demand.scale) if shortfall else (),
     )
     return Proposal(
         advice,
         layer,
         lambda account: change(account, Bucket(new_rate, new_burst)),
         shortfall or new_rate > bucket.rate_per_s or new_burst > bucket.burst,
+        served=_served(bucket.rate_per_s, rate),
     )
 
 
@@ -192,8 +189,6 @@ def _account(plan: Plan, account: Account, demand: Demand) -> Proposal:
         derivation += f"; {HEADROOM - 1:.0%} more is recommended. Ask, it is not promised; AWS sets the burst itself."
     alternatives = plan_changes(plan, bucket, demand.scale) if required > bucket.rate_per_s else ()
     if recommended is not None and required > bucket.rate_per_s:
-        if isfinite(required):
-            alternatives += (hit_ratio_needed(bucket.rate_per_s, required),)
         alternatives += (support_text(account, demand, peak),)
     advice = Advice(
         GATEWAY_RATE_QUOTA,
@@ -213,7 +208,13 @@ def _account(plan: Plan, account: Account, demand: Demand) -> Proposal:
         lambda old: replace(old, gateway=Bucket(recommended or bucket.rate_per_s, bucket.burst)),
         recommended is None or recommended > bucket.rate_per_s,
         absurd,
+        _served(bucket.rate_per_s, required),
     )
+
+
+def _served(rate_per_s: float, needed_per_s: float) -> float:
+    """About which share of a demand a bucket's rate serves; its burst may serve less."""
+    return min(1.0, max(0.01, rate_per_s / needed_per_s)) if 0 < needed_per_s < inf else 1.0
 
 
 def _burst_at(demand: Demand, rate_per_s: float) -> float:

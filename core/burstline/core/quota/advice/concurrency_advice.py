@@ -14,7 +14,7 @@ from burstline.core.quota.advice.commands import CONCURRENCY_QUOTA, put_reserved
 from burstline.core.quota.advice.demand import Demand, ServiceTimes
 from burstline.core.quota.advice.frontier import highest_rate, invocation_concurrency_needed
 from burstline.core.quota.advice.peaks import REPLAYS, Peak, peak_in_flight
-from burstline.core.quota.advice.proposals import HEADROOM, Advice, Proposal, hit_ratio_needed, with_headroom
+from burstline.core.quota.advice.proposals import HEADROOM, Advice, Proposal, with_headroom
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS, is_declared
 from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.quotas import (
@@ -132,14 +132,16 @@ def _reserved(account: Account, demand: Demand, name: str, need: Need) -> Propos
         recommended,
         derivation,
         command=put_reserved(name, account.region, recommended),
-        alternatives=_alternatives(current, need) if need.required > current else (),
+        alternatives=_alternatives(need) if need.required > current else (),
     )
 
     def change(old: Account) -> Account:
         function = replace(old.functions[name], reserved=recommended)
         return replace(old, functions=old.functions | {name: function})
 
-    return Proposal(advice, Layer.RESERVED_CONCURRENCY, change, recommended > current)
+    served = min(1.0, max(0.01, current / max(1, need.required)))
+    needed = recommended > current
+    return Proposal(advice, Layer.RESERVED_CONCURRENCY, change, needed, served=served, concurrency=current)
 
 
 def _account(account: Account, demand: Demand, need: Need | None, reserved: int) -> Proposal:
@@ -158,7 +160,7 @@ def _account(account: Account, demand: Demand, need: Need | None, reserved: int)
         f"{f'{reserved:,} are reserved. ' if reserved else ''}"
         f"Recommended: {HEADROOM - 1:.0%} more, rounded up.{default}"
     )
-    alternatives = _alternatives(max(1, current - reserved), need) if need and required > current else ()
+    alternatives = _alternatives(need) if need and required > current else ()
     if recommended > current:
         alternatives += (support_text(account, demand, highest_rate(demand.times_s, 1.0)),)
     advice = Advice(
@@ -177,6 +179,8 @@ def _account(account: Account, demand: Demand, need: Need | None, reserved: int)
         Layer.ACCOUNT_CONCURRENCY,
         _set_concurrency(recommended),
         recommended > current,
+        served=min(1.0, max(0.01, (current - reserved) / max(1, required - reserved))),
+        concurrency=max(0, current - reserved) if need else None,
     )
 
 
@@ -218,19 +222,12 @@ def mean_service_s(duration: ServiceTime) -> float:
     return exp(mu + sigma * sigma / 2)
 
 
-def _alternatives(current: float, need: Need) -> tuple[str, ...]:
+def _alternatives(need: Need) -> tuple[str, ...]:
     found = []
-    if current > 0:
-        found.append(
-            f"A mean duration of {need.mean_s * current / need.required:.3g} s instead of {need.mean_s:.3g} s."
-        )
-        found.append(hit_ratio_needed(current, need.required))
     if need.invocations > need.peak.p99:
         found.append("The 10x rule binds, not the work: batch several items into one call.")
-    found += [
+    found.append(
         f"Provisioned concurrency: cheaper than on demand from {PROVISIONED_BREAK_EVEN:.0%} use, without cold starts; "
-        "it counts against the same quota.",
-        "SQS in front, where a caller need not wait for the answer.",
-        "Another account or region for other workloads, or less reserved concurrency on other functions.",
-    ]
+        "it counts against the same quota."
+    )
     return tuple(found)

@@ -23,8 +23,9 @@ from burstline.core.quota.advice.concurrency_advice import UNIT as CONCURRENCY_U
 from burstline.core.quota.advice.concurrency_advice import need_of_all
 from burstline.core.quota.advice.demand import Demand
 from burstline.core.quota.advice.frontier import burst_needed, highest_rate, invocation_concurrency_needed
-from burstline.core.quota.advice.playing import play
-from burstline.core.quota.advice.proposals import HEADROOM, Advice, BurstAdvice, hit_ratio_needed, with_headroom
+from burstline.core.quota.advice.playing import VERIFY_SEED, play
+from burstline.core.quota.advice.proposals import HEADROOM, Advice, BurstAdvice, with_headroom
+from burstline.core.quota.advice.ways_out import Limit, ways_out
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS, LAMBDA_FRONTS, functions_of
 from burstline.core.quota.findings.fitted import FittedLimit
 from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Account, Bucket, Family, Layer
@@ -61,9 +62,14 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
         return None
     new = Bucket(max(now.rate_per_s, with_headroom(rate)), max(now.burst, with_headroom(burst)))
     new = Bucket(float(ceil(new.rate_per_s)), float(ceil(new.burst)))
-    trial = Account(gateway=Bucket(PLENTY, PLENTY), stages={"fitted": new}, concurrency=int(PLENTY))
     target = replace(plan.target, front=Front.REST, stage="fitted", usage_plan="")
-    result = play(replace(plan, target=target), trial, demand)
+
+    def refused(bucket: Bucket, changed: Demand, seed: int) -> int:
+        trial = Account(gateway=Bucket(PLENTY, PLENTY), stages={"fitted": bucket}, concurrency=int(PLENTY))
+        return play(replace(plan, target=target), trial, changed, seed).throttled_count.get(Layer.STAGE, 0)
+
+    served = min(1.0, max(0.01, now.rate_per_s / rate))
+    others = ways_out(plan, demand, Limit(lambda changed, seed: refused(now, changed, seed), served))
     owners = []
     if plan.target.front in GATEWAY_FRONTS:
         owners = [
@@ -72,7 +78,6 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
             f"If it is the account's: {request_increase(GATEWAY_RATE_QUOTA, account.region, new.rate_per_s)} "
             "(its burst cannot be requested)",
         ]
-    ratio = (hit_ratio_needed(now.rate_per_s, rate),) if rate > now.rate_per_s else ()
     return Advice(
         "fitted:bucket",
         True,
@@ -85,8 +90,8 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
         f"{OWNER_UNKNOWN}",
         BurstAdvice(now.burst, burst, new.burst, True),
         "",
-        (*owners, *plan_changes(plan, now, demand.scale), *ratio),
-        not result.throttled_count.get(Layer.STAGE, 0),
+        (*owners, *plan_changes(plan, now, demand.scale), *others),
+        not refused(new, demand, VERIFY_SEED),
     )
 
 
@@ -97,7 +102,9 @@ def _concurrency(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
         return None
     recommended = int(with_headroom(need.safe))
     quota, command, owners = _owner(limit, plan, account, recommended)
-    result = _played_capped(plan, demand, recommended)
+    result = _played_capped(plan, demand, recommended, VERIFY_SEED)
+    served = min(1.0, max(0.01, now / need.required))
+    limit_now = Limit(lambda changed, seed: _played_capped(plan, changed, int(now), seed), served, now)
     return Advice(
         quota,
         True,
@@ -108,7 +115,7 @@ def _concurrency(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
         f"Fitted from this run: {limit.text}. For {demand.what}: {need.text()} Recommended: {HEADROOM - 1:.0%} more, "
         f"rounded up.{'' if command else ' ' + OWNER_UNKNOWN}",
         command=command,
-        alternatives=(*owners, hit_ratio_needed(now, need.required)),
+        alternatives=(*owners, *ways_out(plan, demand, limit_now)),
         verified=not result,
     )
 
@@ -120,7 +127,10 @@ def _invocations(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
         return None
     recommended = int(with_headroom(required))
     _, _, owners = _owner(limit, plan, account, recommended)
-    rate = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * recommended)
+    rate, rate_now = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * recommended), limit.values["rate_limit"]
+    others = ways_out(
+        plan, demand, Limit(lambda changed, _: int(burst_needed(changed.times_s, rate_now) > rate_now), now / required)
+    )
     return Advice(
         "fitted:invocation_rate",
         True,
@@ -130,7 +140,7 @@ def _invocations(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
         recommended,
         f"Fitted from this run: {limit.text}, that is ten times a concurrency of {now:,.0f}. For {demand.what} the "
         f"10x rule needs a concurrency of {required:,}. {OWNER_UNKNOWN}",
-        alternatives=(*owners, "Batch several items into one call: the 10x rule counts calls, not work."),
+        alternatives=(*owners, *others, "Batch several items into one call: the 10x rule counts calls, not work."),
         verified=burst_needed(demand.times_s, rate) <= rate,
     )
 
@@ -142,6 +152,11 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
     required = ceil(highest_rate(demand.times_s, period_s) * period_s - 1e-6)
     if required <= now:
         return None
+    others = ways_out(
+        plan,
+        demand,
+        Limit(lambda changed, _: int(highest_rate(changed.times_s, period_s) * period_s > now), now / required),
+    )
     return Advice(
         "fitted:window_counter",
         True,
@@ -151,7 +166,7 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
         with_headroom(required),
         f"Fitted from this run: {limit.text}. For {demand.what}, the busiest {period_s:.3g} s have {required:,} "
         f"requests. {OWNER_UNKNOWN}",
-        alternatives=(hit_ratio_needed(now, required),),
+        alternatives=others,
         # any window of that length holds no more than the busiest one
         verified=True,
     )
@@ -175,8 +190,8 @@ def _owner(limit: FittedLimit, plan: Plan, account: Account, value: int) -> tupl
     )
 
 
-def _played_capped(plan: Plan, demand: Demand, cap: int) -> int:
+def _played_capped(plan: Plan, demand: Demand, cap: int, seed: int) -> int:
     """Throttles by concurrency when the demand is played against a cap alone."""
     trial = Account(concurrency=cap)
-    result = play(replace(plan, target=replace(plan.target, front=Front.ALB)), trial, demand)
+    result = play(replace(plan, target=replace(plan.target, front=Front.ALB)), trial, demand, seed)
     return result.throttled_count.get(Layer.ACCOUNT_CONCURRENCY, 0)

@@ -9,8 +9,9 @@ from burstline.core.quota.advice.frontier import burst_needed
 from burstline.core.quota.advice.playing import is_cut, outgrows_scaling, play, refused_by_laws
 from burstline.core.quota.advice.proposals import Advice
 from burstline.core.quota.advice.slowing import changes_text, least_slowness, slowed
+from burstline.core.quota.advice.ways_out import Limit, ways_out
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS
-from burstline.core.quota.quotas import SCALING_PERIOD_S, SCALING_STEP, Account, Scaling
+from burstline.core.quota.quotas import SCALING_PERIOD_S, SCALING_STEP, Account, Layer, Scaling
 
 DRAWS = 12
 """Draws of arrivals and service times in each of which a plan must stay below the scaling rate."""
@@ -19,6 +20,9 @@ ROOM = 1.2
 """Recommended over required: what the slowness adds, times this."""
 
 TRIES = 4
+
+MOST_CONCURRENCY = 1000
+"""Of a queue's mapping; `MaximumConcurrency` of its ScalingConfig (Lambda API reference; read 2026-11-23)."""
 
 
 def gentler(
@@ -51,10 +55,24 @@ def gentler(
     pace = (least, chosen) if least is not None and chosen is not None else None
     advices = []
     if burst:
-        advices.append(_burst_advice(account, demand, text, verified, found, pace))
+        served = min(0.99, account.gateway.burst / max(1.0, burst_needed(demand.times_s, account.gateway.rate_per_s)))
+        others = _others(plan, account, demand, Layer.ACCOUNT_GATEWAY, served, None)
+        advices.append(_burst_advice(account, demand, (*text, *others), verified, found, pace))
     if scaling_count or grows:
-        advices.append(_scaling_advice(account, scaling_count, text, verified, found, pace))
+        others = _others(plan, account, demand, Layer.SCALING_RATE, 0.95, min(account.unreserved(), MOST_CONCURRENCY))
+        advices.append(_scaling_advice(account, scaling_count, (*text, *others), verified, found, pace))
     return advices
+
+
+def _others(
+    plan: Plan, account: Account, demand: Demand, layer: Layer, served: float, concurrency: float | None
+) -> tuple[str, ...]:
+    """What else would do than a gentler plan."""
+
+    def refused(changed: Demand, seed: int) -> int:
+        return play(plan, account, changed, seed).throttled_count.get(layer, 0)
+
+    return ways_out(plan, demand, Limit(refused, max(0.01, served), concurrency, ramps=False))
 
 
 def _holds(plan: Plan, account: Account, demand: Demand, load: tuple[Phase, ...]) -> Callable[[float], bool]:
@@ -103,7 +121,7 @@ def _burst_advice(
             f"account's rate of {bucket.rate_per_s:,.0f} requests/s; the account's is {bucket.burst:,.0f} and cannot "
             "be requested: what sends the bursts has to spread them."
         ),
-        alternatives=(*text, "SQS in front, where a caller need not wait for the answer.", "Another account."),
+        alternatives=text,
         verified=verified,
         load=load,
         slowness=pace,
@@ -134,7 +152,6 @@ def _scaling_advice(
         alternatives=(
             *text,
             "Provisioned concurrency, allocated before the peak (up to 6,000 environments a minute).",
-            "Put SQS in front, where a caller need not wait for the answer.",
         ),
         verified=verified,
         load=load,

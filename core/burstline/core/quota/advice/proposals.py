@@ -65,6 +65,8 @@ class Proposal:
         apply: the change it makes.
         needed: the demand needs it.
         unsolved: even so the demand does not pass: the plan has to change.
+        served: about which share of the demand passes as it is, above 0, at most 1.
+        concurrency: calls in flight that the limit allows as it is; None where it is not about work.
     """
 
     advice: Advice
@@ -72,6 +74,8 @@ class Proposal:
     apply: Callable[[Account], Account]
     needed: bool
     unsolved: bool = False
+    served: float = 1.0
+    concurrency: float | None = None
 
 
 def with_headroom(required: float) -> float:
@@ -82,8 +86,3 @@ def with_headroom(required: float) -> float:
     step = 10.0 ** (int(log10(value)) - (2 if value >= 1000 else 1))
     # without the small number, 1.2 x 100 would become 130
     return ceil(value / step - 1e-9) * step
-
-
-def hit_ratio_needed(current: float, required: float) -> str:
-    """Return the cache advice for a limit that is too small, as a sentence."""
-    return f"A cache in front that answers {1 - current / required:.0%} of the requests (GET only)."

@@ -152,19 +152,19 @@ def _explain(
     """Return the limit that explains a signature best, and its throttled answers by bin; None if none does."""
     seen = series.sum_of({signature})
     admitted = series.sum_of(admitted_signatures(series))
-    quick, floor_s = _is_quick(totals, signature)
+    quick, floor_s = is_quick(totals, signature)
     best: tuple[float, _Hypothesis, Ints] | None = None
     single = list(_hypotheses(plan, account, signature, seen, admitted, in_flight(series, floor_s)))
     for hypothesis in (*single, *_together(single)):
         if not (quick or hypothesis.declared):
             continue
-        bins = _throttled_bins(hypothesis, seen, admitted)
+        bins = at_limit(hypothesis.mask, hypothesis.declared, seen, admitted)
         if bins is not None and (best is None or bins.sum() > best[0]):
             best = float(bins.sum()), hypothesis, bins
     return None if best is None else best[1:]
 
 
-def _is_quick(totals: Totals, signature: str) -> tuple[bool, float]:
+def is_quick(totals: Totals, signature: str) -> tuple[bool, float]:
     """Whether the answers came faster than nearly all work, and the latency that is network and front, seconds."""
     answers = merged(latency.sent for key, latency in totals.latencies.items() if key.signature == signature)
     work = admitted_latency(totals).quantile(0.1)
@@ -219,10 +219,17 @@ def _plateau(seen: Ints, level: Floats) -> float | None:
     return plateau
 
 
-def _throttled_bins(hypothesis: _Hypothesis, seen: Ints, admitted: Ints) -> Ints | None:
-    """Return the throttled answers by bin if they came at the limit and not below it, else None."""
+def at_limit(mask: Mask, declared: bool, seen: Ints, admitted: Ints) -> Ints | None:
+    """Return the throttled answers by bin if they came at a limit and not below it, else None.
+
+    Args:
+        mask: bins in which the run was at the limit.
+        declared: the limit is known; else the pattern has to be clearer.
+        seen: the answers, by bin of sending.
+        admitted: requests that got past the limit, likewise.
+    """
     # The bins next to one at the limit are neither: sending and the estimate are known to about a bin.
-    at = hypothesis.mask | _shifted(hypothesis.mask, 1) | _shifted(hypothesis.mask, -1)
+    at = mask | _shifted(mask, 1) | _shifted(mask, -1)
     seen_at, seen_below = int(seen[at].sum()), int(seen[~at].sum())
     tried_at, tried_below = seen_at + int(admitted[at].sum()), seen_below + int(admitted[~at].sum())
     if not seen_at:
@@ -231,7 +238,7 @@ def _throttled_bins(hypothesis: _Hypothesis, seen: Ints, admitted: Ints) -> Ints
     background = seen_below / tried_below if tried_below else 0.0
     if frequency < TIMES_MORE * background:
         return None
-    if not hypothesis.declared and frequency * tried_below < EXPECTED_BELOW:
+    if not declared and frequency * tried_below < EXPECTED_BELOW:
         return None
     errors = background / (1 - background) * int(admitted[at].sum()) if background < 1 else 0.0
     kept = max(0.0, seen_at - errors) / seen_at

@@ -90,6 +90,7 @@ class FitResult:
         bounds: who throttled when, in order of time; stretches of several laws may overlap.
         throttled: signature -> settled throttled answers by 10 ms bin (by send time, from run time 0).
         errors: ambiguous signature -> share of accepted requests that failed looking like it.
+        slow: the same by latency alone, whatever law was found; signatures that latency says nothing of are missing.
         notes: sentences about what could not be told.
     """
 
@@ -97,6 +98,7 @@ class FitResult:
     bounds: tuple[Bound, ...]
     throttled: dict[str, Ints] = field(default_factory=dict)
     errors: dict[str, ErrorShare] = field(default_factory=dict)
+    slow: dict[str, ErrorShare] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -116,9 +118,12 @@ def fit(totals: Totals, front: Front) -> FitResult:
     bounds: list[Bound] = []
     throttled: dict[str, Ints] = {}
     errors: dict[str, ErrorShare] = {}
+    slow: dict[str, ErrorShare] = {}
     notes: list[str] = []
     for evidence in evidence_of(totals, front):
         by_time = by_latency(totals, evidence) if evidence.ambiguous else None
+        if by_time is not None:
+            slow[evidence.signature] = by_time
         verdicts = verdicts_of(evidence, by_time)
         share = _error_share(evidence, verdicts, by_time)
         settled = _settled(evidence, verdicts, share)
@@ -131,7 +136,7 @@ def fit(totals: Totals, front: Front) -> FitResult:
             notes += _notes(evidence, verdict)
     fits.sort(key=lambda one: (one.from_s, one.family, one.parameter))
     bounds.sort(key=lambda one: (one.from_s, one.to_s))
-    return FitResult(tuple(fits), tuple(bounds), throttled, errors, tuple(dict.fromkeys(notes)))
+    return FitResult(tuple(fits), tuple(bounds), throttled, errors, slow, tuple(dict.fromkeys(notes)))
 
 
 def calm_bins(verdict: Verdict) -> NDArray[np.bool_]:
