@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Front, Plan
 from burstline.core.quota.aws.backlog import backlog_notes
-from burstline.core.quota.aws.cloudwatch import Metric
+from burstline.core.quota.aws.cloudwatch import PERIOD_S, Metric
 from burstline.core.quota.aws.cold_starts import ColdStarts
 from burstline.core.quota.aws.confirming import lambda_functions
 from burstline.core.quota.aws.evidence import AwsEvidence
@@ -84,7 +84,9 @@ class AwsRun:
         notes = [*reading.notes, *changed, *suits, *_unread(reading)]
         neighbours = share = None
         if self._functions:
-            neighbours, share = await self._pool(merged, (lambda: at_s) if at_s is not None else time.time)
+            # Of a run under way the minutes before its first one: that one holds what the run did.
+            before_s = None if at_s is None else at_s // PERIOD_S * PERIOD_S
+            neighbours, share = await self._pool(merged, time.time if before_s is None else lambda: before_s)
             notes += [*neighbours.problems, *([share.text] if share else [])]
         self.evidence = AwsEvidence(reading, neighbours, share, notes=tuple(notes))
         self._queues = QueueWatch(self._aws, reading.queues)
