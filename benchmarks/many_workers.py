@@ -86,7 +86,7 @@ class SimulatedWorker:
     """Speaks the protocol; sends nothing but windows."""
 
     def __init__(self, address: str, windows: Windows, counts: Counts, phase_s: float) -> None:
-        options = (("grpc.use_local_subchannel_pool", 1),)
+        options = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))
         self._channel = grpc.aio.insecure_channel(address, options=options)
         self._windows, self._counts, self._phase_s = windows, counts, phase_s
         self._outbox: asyncio.Queue[work.AttachRequest] = asyncio.Queue()

@@ -24,23 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62urstline/v1/windows.proto\x12\x0c\x62urstline.v1\"\x99\x0b\n\x06Window\x12\x0e\n\x06second\x18\x01 \x01(\x05\x12\x17\n\x0fwatermark_count\x18\x02 \x01(\x03\x12(\n\x05loads\x18\x03 \x03(\x0b\x32\x19.burstline.v1.Window.Load\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.burstline.v1.Window.Answer\x12/\n\tlatencies\x18\x05 \x03(\x0b\x32\x1c.burstline.v1.Window.Latency\x12)\n\x08lateness\x18\x08 \x01(\x0b\x32\x17.burstline.v1.Histogram\x12)\n\x08loop_lag\x18\t \x01(\x0b\x32\x17.burstline.v1.Histogram\x12(\n\x07\x63onnect\x18\n \x01(\x0b\x32\x17.burstline.v1.Histogram\x12$\n\x03tls\x18\x0b \x01(\x0b\x32\x17.burstline.v1.Histogram\x12\x11\n\tcpu_ratio\x18\x0c \x01(\x01\x12\x17\n\x0fin_flight_count\x18\r \x01(\x05\x12\x19\n\x11open_socket_count\x18\x0e \x01(\x05\x12\x14\n\x0copened_count\x18\x0f \x01(\x05\x12\x14\n\x0creused_count\x18\x10 \x01(\x05\x12\x1f\n\x17\x66\x61iled_connection_count\x18\x11 \x01(\x05\x12\x19\n\x11\x63lock_error_nanos\x18\x12 \x01(\x03\x12(\n\x05marks\x18\x13 \x03(\x0b\x32\x19.burstline.v1.Window.Mark\x12+\n\x08\x64ue_bins\x18\x14 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x12,\n\tsent_bins\x18\x15 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x12\x37\n\x0b\x61nswer_bins\x18\x16 \x03(\x0b\x32\".burstline.v1.Window.SignatureBins\x12;\n\x0f\x63ompletion_bins\x18\x17 \x03(\x0b\x32\".burstline.v1.Window.SignatureBins\x1a\x98\x01\n\x04Load\x12\r\n\x05phase\x18\x01 \x01(\x05\x12\x11\n\tdue_count\x18\x02 \x01(\x03\x12\x12\n\nsent_count\x18\x03 \x01(\x03\x12\x1a\n\x12sent_on_wire_count\x18\x04 \x01(\x03\x12\x12\n\nlate_count\x18\x05 \x01(\x03\x12\x15\n\rceiling_count\x18\x06 \x01(\x03\x12\x13\n\x0bslots_count\x18\x07 \x01(\x03\x1aJ\n\x06\x41nswer\x12\r\n\x05phase\x18\x01 \x01(\x05\x12\x0f\n\x07request\x18\x02 \x01(\x05\x12\x11\n\tsignature\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x1az\n\x07Latency\x12\x0f\n\x07request\x18\x01 \x01(\x05\x12\x11\n\tsignature\x18\x02 \x01(\t\x12$\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x17.burstline.v1.Histogram\x12%\n\x04sent\x18\x04 \x01(\x0b\x32\x17.burstline.v1.Histogram\x1a\x34\n\x04\x42ins\x12\x18\n\x0cindex_deltas\x18\x01 \x03(\x11\x42\x02\x10\x01\x12\x12\n\x06\x63ounts\x18\x02 \x03(\x03\x42\x02\x10\x01\x1aK\n\rSignatureBins\x12\x11\n\tsignature\x18\x01 \x01(\t\x12\'\n\x04\x62ins\x18\x02 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x1a\x87\x01\n\x04Mark\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x13\n\x0b\x66irst_nanos\x18\x02 \x01(\x03\x12#\n\x1b\x61\x63\x63\x65pted_before_first_count\x18\x03 \x01(\x05\x12\x12\n\nlast_nanos\x18\x04 \x01(\x03\x12\"\n\x1a\x61\x63\x63\x65pted_before_last_count\x18\x05 \x01(\x05J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08R\x04\x62insR\x0b\x63ompletions\"c\n\tHistogram\x12\x18\n\x0cindex_deltas\x18\x01 \x03(\x11\x42\x02\x10\x01\x12\x12\n\x06\x63ounts\x18\x02 \x03(\x03\x42\x02\x10\x01\x12\x13\n\x0bsum_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bmax_seconds\x18\x04 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62urstline/v1/windows.proto\x12\x0c\x62urstline.v1\"\x94\x0b\n\x06Window\x12\x0e\n\x06second\x18\x01 \x01(\x05\x12\x17\n\x0fwatermark_count\x18\x02 \x01(\x03\x12(\n\x05loads\x18\x03 \x03(\x0b\x32\x19.burstline.v1.Window.Load\x12,\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1b.burstline.v1.Window.Answer\x12/\n\tlatencies\x18\x05 \x03(\x0b\x32\x1c.burstline.v1.Window.Latency\x12)\n\x08lateness\x18\x08 \x01(\x0b\x32\x17.burstline.v1.Histogram\x12)\n\x08loop_lag\x18\t \x01(\x0b\x32\x17.burstline.v1.Histogram\x12(\n\x07\x63onnect\x18\n \x01(\x0b\x32\x17.burstline.v1.Histogram\x12$\n\x03tls\x18\x0b \x01(\x0b\x32\x17.burstline.v1.Histogram\x12\x11\n\tcpu_ratio\x18\x0c \x01(\x01\x12\x17\n\x0fin_flight_count\x18\r \x01(\x05\x12\x19\n\x11open_socket_count\x18\x0e \x01(\x05\x12\x14\n\x0copened_count\x18\x0f \x01(\x05\x12\x14\n\x0creused_count\x18\x10 \x01(\x05\x12\x1f\n\x17\x66\x61iled_connection_count\x18\x11 \x01(\x05\x12\x19\n\x11\x63lock_error_nanos\x18\x12 \x01(\x03\x12(\n\x05marks\x18\x13 \x03(\x0b\x32\x19.burstline.v1.Window.Mark\x12+\n\x08\x64ue_bins\x18\x14 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x12,\n\tsent_bins\x18\x15 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x12\x37\n\x0b\x61nswer_bins\x18\x16 \x03(\x0b\x32\".burstline.v1.Window.SignatureBins\x12;\n\x0f\x63ompletion_bins\x18\x17 \x03(\x0b\x32\".burstline.v1.Window.SignatureBins\x1a\x98\x01\n\x04Load\x12\r\n\x05phase\x18\x01 \x01(\x05\x12\x11\n\tdue_count\x18\x02 \x01(\x03\x12\x12\n\nsent_count\x18\x03 \x01(\x03\x12\x1a\n\x12sent_on_wire_count\x18\x04 \x01(\x03\x12\x12\n\nlate_count\x18\x05 \x01(\x03\x12\x15\n\rceiling_count\x18\x06 \x01(\x03\x12\x13\n\x0bslots_count\x18\x07 \x01(\x03\x1aJ\n\x06\x41nswer\x12\r\n\x05phase\x18\x01 \x01(\x05\x12\x0f\n\x07request\x18\x02 \x01(\x05\x12\x11\n\tsignature\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x1az\n\x07Latency\x12\x0f\n\x07request\x18\x01 \x01(\x05\x12\x11\n\tsignature\x18\x02 \x01(\t\x12$\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x17.burstline.v1.Histogram\x12%\n\x04sent\x18\x04 \x01(\x0b\x32\x17.burstline.v1.Histogram\x1a/\n\x04\x42ins\x12\x13\n\x07indices\x18\x01 \x03(\x05\x42\x02\x10\x01\x12\x12\n\x06\x63ounts\x18\x02 \x03(\x03\x42\x02\x10\x01\x1aK\n\rSignatureBins\x12\x11\n\tsignature\x18\x01 \x01(\t\x12\'\n\x04\x62ins\x18\x02 \x01(\x0b\x32\x19.burstline.v1.Window.Bins\x1a\x87\x01\n\x04Mark\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x13\n\x0b\x66irst_nanos\x18\x02 \x01(\x03\x12#\n\x1b\x61\x63\x63\x65pted_before_first_count\x18\x03 \x01(\x05\x12\x12\n\nlast_nanos\x18\x04 \x01(\x03\x12\"\n\x1a\x61\x63\x63\x65pted_before_last_count\x18\x05 \x01(\x05J\x04\x08\x06\x10\x07J\x04\x08\x07\x10\x08R\x04\x62insR\x0b\x63ompletions\"r\n\tHistogram\x12\x13\n\x07indices\x18\x05 \x03(\x05\x42\x02\x10\x01\x12\x12\n\x06\x63ounts\x18\x02 \x03(\x03\x42\x02\x10\x01\x12\x13\n\x0bsum_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bmax_seconds\x18\x04 \x01(\x01J\x04\x08\x01\x10\x02R\x0cindex_deltasb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'burstline.v1.windows_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WINDOW_BINS'].fields_by_name['index_deltas']._loaded_options = None
-  _globals['_WINDOW_BINS'].fields_by_name['index_deltas']._serialized_options = b'\020\001'
+  _globals['_WINDOW_BINS'].fields_by_name['indices']._loaded_options = None
+  _globals['_WINDOW_BINS'].fields_by_name['indices']._serialized_options = b'\020\001'
   _globals['_WINDOW_BINS'].fields_by_name['counts']._loaded_options = None
   _globals['_WINDOW_BINS'].fields_by_name['counts']._serialized_options = b'\020\001'
-  _globals['_HISTOGRAM'].fields_by_name['index_deltas']._loaded_options = None
-  _globals['_HISTOGRAM'].fields_by_name['index_deltas']._serialized_options = b'\020\001'
+  _globals['_HISTOGRAM'].fields_by_name['indices']._loaded_options = None
+  _globals['_HISTOGRAM'].fields_by_name['indices']._serialized_options = b'\020\001'
   _globals['_HISTOGRAM'].fields_by_name['counts']._loaded_options = None
   _globals['_HISTOGRAM'].fields_by_name['counts']._serialized_options = b'\020\001'
   _globals['_WINDOW']._serialized_start=45
-  _globals['_WINDOW']._serialized_end=1478
+  _globals['_WINDOW']._serialized_end=1473
   _globals['_WINDOW_LOAD']._serialized_start=826
   _globals['_WINDOW_LOAD']._serialized_end=978
   _globals['_WINDOW_ANSWER']._serialized_start=980
@@ -48,11 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WINDOW_LATENCY']._serialized_start=1056
   _globals['_WINDOW_LATENCY']._serialized_end=1178
   _globals['_WINDOW_BINS']._serialized_start=1180
-  _globals['_WINDOW_BINS']._serialized_end=1232
-  _globals['_WINDOW_SIGNATUREBINS']._serialized_start=1234
-  _globals['_WINDOW_SIGNATUREBINS']._serialized_end=1309
-  _globals['_WINDOW_MARK']._serialized_start=1312
-  _globals['_WINDOW_MARK']._serialized_end=1447
-  _globals['_HISTOGRAM']._serialized_start=1480
-  _globals['_HISTOGRAM']._serialized_end=1579
+  _globals['_WINDOW_BINS']._serialized_end=1227
+  _globals['_WINDOW_SIGNATUREBINS']._serialized_start=1229
+  _globals['_WINDOW_SIGNATUREBINS']._serialized_end=1304
+  _globals['_WINDOW_MARK']._serialized_start=1307
+  _globals['_WINDOW_MARK']._serialized_end=1442
+  _globals['_HISTOGRAM']._serialized_start=1475
+  _globals['_HISTOGRAM']._serialized_end=1589
 # @@protoc_insertion_point(module_scope)

@@ -144,11 +144,11 @@ class Window(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
-        INDEX_DELTAS_FIELD_NUMBER: _builtins.int
+        INDICES_FIELD_NUMBER: _builtins.int
         COUNTS_FIELD_NUMBER: _builtins.int
         @_builtins.property
-        def index_deltas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-            """Run time in units of 10 ms, ascending, each the difference from the one before; the first may be negative."""
+        def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+            """Run time in units of 10 ms, each once."""
 
         @_builtins.property
         def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -157,12 +157,12 @@ class Window(_message.Message):
         def __init__(
             self,
             *,
-            index_deltas: _abc.Iterable[_builtins.int] | None = ...,
+            indices: _abc.Iterable[_builtins.int] | None = ...,
             counts: _abc.Iterable[_builtins.int] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "index_deltas", b"index_deltas"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "indices", b"indices"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,7 +354,7 @@ class Histogram(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    INDEX_DELTAS_FIELD_NUMBER: _builtins.int
+    INDICES_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     SUM_SECONDS_FIELD_NUMBER: _builtins.int
     MAX_SECONDS_FIELD_NUMBER: _builtins.int
@@ -363,24 +363,24 @@ class Histogram(_message.Message):
     max_seconds: _builtins.float
     """Largest value in seconds."""
     @_builtins.property
-    def index_deltas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Bucket numbers, ascending, each the difference from the one before."""
+    def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bucket numbers, each once."""
 
     @_builtins.property
     def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Counts, same length."""
+        """Counts, over 0, same length."""
 
     def __init__(
         self,
         *,
-        index_deltas: _abc.Iterable[_builtins.int] | None = ...,
+        indices: _abc.Iterable[_builtins.int] | None = ...,
         counts: _abc.Iterable[_builtins.int] | None = ...,
         sum_seconds: _builtins.float = ...,
         max_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "index_deltas", b"index_deltas", "max_seconds", b"max_seconds", "sum_seconds", b"sum_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "indices", b"indices", "max_seconds", b"max_seconds", "sum_seconds", b"sum_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

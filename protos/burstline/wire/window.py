@@ -1,7 +1,6 @@
 """Windows: `v1.Window` <-> `core.load.window.Window`."""
 
 from collections.abc import Iterable
-from itertools import accumulate
 
 from burstline.core.load.histogram import LARGEST_INDEX, Histogram
 from burstline.core.load.window import AnswerKey, Bins, Drop, Latency, LatencyKey, Load, Mark, SegmentKey, Window
@@ -22,14 +21,16 @@ def key_to_proto(key: SegmentKey) -> worker_v1.SegmentKey:
 
 def histogram_to_proto(histogram: Histogram) -> v1.Histogram:
     """Return a histogram as a message."""
-    indices, counts = _columns(histogram.counts)
-    return v1.Histogram(index_deltas=indices, counts=counts, sum_seconds=histogram.sum_s, max_seconds=histogram.max_s)
+    counts = histogram.counts
+    return v1.Histogram(
+        indices=counts.keys(), counts=counts.values(), sum_seconds=histogram.sum_s, max_seconds=histogram.max_s
+    )
 
 
 def histogram_from_proto(message: v1.Histogram, field: str, checks: Checks) -> Histogram:
     """Return a histogram; bucket numbers outside 0..LARGEST_INDEX and counts below 1 are refused."""
     counts = _bins_from_proto(message, field, checks)
-    if counts and not (next(iter(counts)) >= 0 and next(reversed(counts)) <= LARGEST_INDEX):
+    if counts and not (min(counts) >= 0 and max(counts) <= LARGEST_INDEX):
         checks.refuse(field, f"buckets {min(counts)} to {max(counts)}: allowed is 0 to {LARGEST_INDEX}")
         return Histogram()
     return Histogram(counts, message.sum_seconds, message.max_seconds)
@@ -109,9 +110,11 @@ def window_from_proto(message: v1.Window, *, outline: bool = False) -> Window:
     )
     if not outline:
         _add_rest(window, message, checks)
-    checks.require(window.watermark >= 0, "watermark_count", f"{window.watermark} is negative")
-    for i, (answer, count) in enumerate(window.answers.items()):
-        checks.require(count > 0, f"answers[{i}].count", f"{count} of {answer.signature} is not over 0")
+    if window.watermark < 0:
+        checks.refuse("watermark_count", f"{window.watermark} is negative")
+    if window.answers and min(window.answers.values()) <= 0:
+        for i, (answer, count) in enumerate(window.answers.items()):
+            checks.require(count > 0, f"answers[{i}].count", f"{count} of {answer.signature} is not over 0")
     checks.finish()
     return window
 
@@ -144,40 +147,26 @@ def _load_from_proto(message: v1.Window.Load, position: int, checks: Checks) -> 
     load = Load(
         message.due_count, message.sent_count, message.sent_on_wire_count, {r: n for r, n in dropped.items() if n}
     )
-    counts = (load.due, load.sent, load.sent_on_wire, *dropped.values())
-    field = f"loads[{position}]"
-    checks.require(min(counts) >= 0, field, "a count is negative")
-    checks.require(
-        load.due == load.sent + sum(dropped.values()), field, f"{load.due} due is not {load.sent} sent plus dropped"
-    )
+    if min(load.due, load.sent, load.sent_on_wire, *dropped.values()) < 0:
+        checks.refuse(f"loads[{position}]", "a count is negative")
+    if load.due != load.sent + sum(dropped.values()):
+        checks.refuse(f"loads[{position}]", f"{load.due} due is not {load.sent} sent plus dropped")
     return load
 
 
-def _columns(counts: Bins) -> tuple[list[int], list[int]]:
-    """Return index differences and counts, in the order of the indices."""
-    indices = sorted(counts)
-    return [index - before for before, index in zip([0, *indices], indices, strict=False)], [
-        counts[index] for index in indices
-    ]
-
-
 def _bins_to_proto(bins: Bins) -> v1.Window.Bins:
-    indices, counts = _columns(bins)
-    return v1.Window.Bins(index_deltas=indices, counts=counts)
+    return v1.Window.Bins(indices=bins.keys(), counts=bins.values())
 
 
 def _bins_from_proto(message: v1.Window.Bins | v1.Histogram, field: str, checks: Checks) -> Bins:
-    """Return counts by index, ascending; indices that do not ascend and counts below 1 are refused."""
-    deltas, counts = list(message.index_deltas), list(message.counts)
-    if len(deltas) != len(counts):
-        checks.refuse(field, "index_deltas and counts have different lengths")
+    """Return counts by index; an index that comes twice and counts below 1 are refused."""
+    indices, counts = message.indices[:], message.counts[:]  # a slice is a list made in one go, list() is none
+    bins = dict(zip(indices, counts, strict=False))
+    if len(bins) != len(indices) or len(bins) != len(counts):
+        checks.refuse(field, "indices must differ, and have as many counts")
         return {}
-    if not counts:
-        return {}
-    bins = dict(zip(accumulate(deltas), counts, strict=True))
-    deltas[0] = 1  # the first index may be anything
-    if min(counts) < 1 or min(deltas) < 1:
-        checks.refuse(field, "indices must ascend, and counts be over 0")
+    if bins and min(counts) < 1:
+        checks.refuse(field, f"a count is {min(counts)}: they must be over 0")
         return {}
     return bins
 

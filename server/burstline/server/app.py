@@ -18,6 +18,7 @@ from burstline.server.clock import SystemClock
 from burstline.server.data_service import DataService
 from burstline.server.errors import CannotStart, RichErrors
 from burstline.server.http import serve_http
+from burstline.server.looping import settle_memory
 from burstline.server.quota_service import QuotaService
 from burstline.server.roster import Roster
 from burstline.server.run_service import RunService
@@ -47,6 +48,7 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.bdp_probe", 0),  # small messages: a ping for each would double what the kernel has to do
 )
 SERVICES = (
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"].full_name,
@@ -86,6 +88,7 @@ async def serve(
         CannotStart: the store cannot be opened, or a port cannot be taken; its text says what to do.
     """
     async with running(settings) as server:
+        settle_memory()
         if ready is not None:
             ready(server)
         await (stop or asyncio.Event()).wait()

@@ -127,6 +127,8 @@ class Dispatch:
         for segment in self._run.segments:  # ten times a second over hundreds: most end at the first line
             epoch = segment.last
             if epoch is not None and epoch.living:
+                if epoch.missed_nanos is None and self._roster.is_heard(epoch.row.worker_id, now):
+                    continue
                 living_until = None if paused else self._gone_since(epoch, now)
                 if living_until is None:
                     continue

@@ -113,8 +113,10 @@ class Driver:
     def _check_aborts(self) -> None:
         """Let the abort rules see every second that all workers have reported."""
         run = self._run
+        if not run.plan.abort or run.stop_asked.is_set():
+            return
         full = run.full_second(self._around.clock.now_nanos())
-        if full is None or run.stop_asked.is_set() or not run.plan.abort:
+        if full is None:
             return
         first = self._observed + 1 if self._observed is not None else 0
         for second in range(first, full + 1):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Second
-from burstline.core.load.window import BINS_PER_S, Latency, Load, Window
+from burstline.core.load.window import BINS_PER_S, Latency, Load, Window, add_bins
 from burstline.server.aborting import outcome_of
 
 KEPT_S = 30
@@ -33,7 +33,9 @@ class LiveTotals:
 
     def add(self, window: Window) -> None:
         """Add a window, in any order."""
-        second = self.seconds.setdefault(window.second, Second())
+        second = self.seconds.get(window.second)
+        if second is None:
+            second = self.seconds[window.second] = Second()
         for load in window.loads.values():
             self.load.add(load)
             second.load.add(load)
@@ -41,13 +43,14 @@ class LiveTotals:
             self.signatures[key.signature] = self.signatures.get(key.signature, 0) + count
             second.answers[key.signature] = second.answers.get(key.signature, 0) + count
         for timed, latency in window.latencies.items():
-            second.latencies.setdefault(timed.signature, Latency()).add(latency)
+            known = second.latencies.get(timed.signature)
+            if known is None:
+                known = second.latencies[timed.signature] = Latency()
+            known.due.merge(latency.due)  # an outline has no other
         second.lateness.merge(window.lateness)
         bins = self._bins
-        for index, sent in window.sent_bins.items():
-            bins[index] = together = bins.get(index, 0) + sent
-            if together > self.peak_10ms:
-                self.peak_10ms = together
+        add_bins(bins, window.sent_bins)
+        self.peak_10ms = max(self.peak_10ms, max((bins[index] for index in window.sent_bins), default=0))
         self.peak_1s = max(self.peak_1s, second.load.sent)
         second.in_flight += window.in_flight
         self._shrink()

@@ -140,6 +140,11 @@ class Roster:
         if worker is not None and worker.link is None:
             del self._workers[worker_id]
 
+    def is_heard(self, worker_id: str, now_nanos: int) -> bool:
+        """Return whether a worker is attached and was heard within its lease."""
+        worker = self._workers.get(worker_id)
+        return worker is not None and worker.link is not None and now_nanos - worker.heard_nanos < self._lease_nanos
+
     def fate(self, worker_id: str, now_nanos: int) -> Fate | None:
         """Return when a worker's leases ended, once that is certain enough to act on; None while it lives.
 
@@ -150,7 +155,7 @@ class Roster:
         worker = self._workers.get(worker_id)
         if worker is None:
             return Fate(now_nanos, now_nanos)
-        if worker.link is not None and now_nanos - worker.heard_nanos < self._lease_nanos:
+        if self.is_heard(worker_id, now_nanos):
             return None
         fate = self._expected(worker)
         return fate if now_nanos >= fate.due_nanos else None

@@ -5,13 +5,13 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
 from burstline.core.load.plan import Plan
-from burstline.core.load.window import SegmentKey, Window
+from burstline.core.load.window import SegmentKey, Window, WindowKey
 from burstline.core.quota.quotas import Account
 from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos, seconds
@@ -25,6 +25,7 @@ from burstline.server.segments import Epoch, make_segments
 from burstline.server.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
+Done = Callable[[WindowKey, BaseException | None], None]
 KEPT_ENDED = 50
 """Ended runs that stay in memory, for watchers and metrics."""
 
@@ -193,23 +194,26 @@ class Runs:
             kept += driver.dispatch.keep(worker, claimed)
         return kept
 
-    async def window(self, worker: Worker, key: SegmentKey, sequence: int, body: bytes, window: Window) -> None:
-        """Commit a window; returns when it may be acknowledged."""
+    def window(self, worker: Worker, key: WindowKey, body: bytes, window: Window, done: Done) -> None:
+        """Commit a window and call `done` with its key, and with None when it may be acknowledged, else the error."""
         worker.clock_error_s = window.clock_error_s
-        run = self.active.get(key.run)
-        epoch = run.epoch(key) if run is not None else None
+        part, sequence = key.segment, key.sequence
+        run = self.active.get(part.run)
+        epoch = run.epoch(part) if run is not None else None
         if epoch is not None and epoch.has(sequence):
+            done(key, None)
             return
-        try:
-            await self._around.store.add_window(WindowRow(key.run, key.segment, key.epoch, sequence, body))
-        except StoreUnavailable as error:
-            if run is not None and not run.store_problem:
+
+        def kept(error: BaseException | None) -> None:
+            if run is not None and isinstance(error, StoreUnavailable) and not run.store_problem:
                 run.store_problem, run.store_failed_nanos = error.message, self._around.clock.now_nanos()
                 run.notice(error.message)
-            raise
-        if run is not None and epoch is not None:
-            run.store_problem, run.store_failed_nanos = "", None
-            run.add_window(epoch, sequence, window)
+            if run is not None and epoch is not None and error is None:
+                run.store_problem, run.store_failed_nanos = "", None
+                run.add_window(epoch, sequence, window)
+            done(key, error)
+
+        self._around.store.add_window(WindowRow(part.run, part.segment, part.epoch, sequence, body), kept)
 
     def ready(self, key: SegmentKey, problem: str) -> None:
         """Note that a segment is prepared, or why it cannot be."""

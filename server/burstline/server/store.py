@@ -126,8 +126,13 @@ class Store:
         statement = select(schema.epochs).where(table.run == run).order_by(table.segment, table.epoch)
         return await self._read(lambda c: [EpochRow(**row) for row in c.execute(statement).mappings()])
 
-    async def add_window(self, row: WindowRow) -> None:
-        """Keep a window; one that is there already is left alone. Returns once it is committed."""
+    def add_window(self, row: WindowRow, done: Callable[[BaseException | None], None]) -> None:
+        """Keep a window; one that is there already is left alone.
+
+        Args:
+            row: the window.
+            done: called in this event loop once it is committed, with None, or with why it is not.
+        """
         values = {
             "run": row.run,
             "segment": row.segment,
@@ -135,7 +140,7 @@ class Store:
             "sequence": row.sequence,
             "body": row.body,
         }
-        await self.writer.insert(self._insert_window, values)
+        self.writer.insert(self._insert_window, values, done)
 
     def windows_now(self, run: str) -> Iterator[WindowRow]:
         """Yield a run's windows in order of their keys, a few at a time; blocks, so call it in a thread."""

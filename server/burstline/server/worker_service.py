@@ -6,11 +6,10 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from burstline.core.load.window import WindowKey
 from burstline.server.clock import Clock, nanos
-from burstline.server.codec import decode_window
 from burstline.server.errors import InvalidRequest, WrongState
-from burstline.server.links import Beat, StreamLink, key_from_proto
+from burstline.server.intake import Intake
+from burstline.server.links import StreamLink, key_from_proto
 from burstline.server.roster import Identity, Roster, Worker
 from burstline.server.run_service import page_size
 from burstline.server.runs import Runs
@@ -21,9 +20,6 @@ from burstline.v1 import worker_service_pb2_grpc
 from burstline.wire.errors import Violation
 
 log = logging.getLogger(__name__)
-Work = tuple[Beat, wire.Heartbeat] | wire.SegmentEnd
-MOST_WAITING = 64
-"""Messages of one worker that wait for the store; then its stream is not read, so that it keeps them itself."""
 
 
 class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
@@ -50,9 +46,9 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
         kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
         link.welcome(worker.identity.name, nanos(self._settings.lease_s), kept)
-        work: asyncio.Queue[Work] = asyncio.Queue(MOST_WAITING)
-        reading = asyncio.create_task(self._read(request_iterator, worker, link, work), name="attach reading")
-        keeping = asyncio.create_task(self._keep(worker, link, work), name="attach keeping")
+        intake = Intake(self._runs, worker, link)
+        reading = asyncio.create_task(self._read(request_iterator, worker, link, intake), name="attach reading")
+        keeping = asyncio.create_task(intake.keep_ends(), name="attach keeping ends")
         try:
             while (message := await link.next()) is not None:
                 yield message
@@ -84,11 +80,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         return first.hello
 
     async def _read(
-        self,
-        requests: AsyncIterator[wire.AttachRequest],
-        worker: Worker,
-        link: StreamLink,
-        work: "asyncio.Queue[Work]",
+        self, requests: AsyncIterator[wire.AttachRequest], worker: Worker, link: StreamLink, intake: Intake
     ) -> None:
         """Take what the worker sends; does not wait for the store, so that heartbeats are stamped when they come."""
         try:
@@ -97,14 +89,9 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
                 worker.heard_nanos = now
                 match request.WhichOneof("message"):
                     case "heartbeat":
-                        beat = Beat(request.heartbeat.sent_nanos, now)
-                        if request.heartbeat.windows:
-                            link.hold(beat)
-                            await work.put((beat, request.heartbeat))
-                        else:
-                            link.answer(beat)
+                        await intake.heartbeat(request.heartbeat, now)
                     case "end":
-                        await work.put(request.end)
+                        intake.end(request.end)
                     case "ready":
                         self._runs.ready(key_from_proto(request.ready.key), request.ready.problem)
                     case "preflight":
@@ -114,36 +101,6 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
                         raise InvalidRequest([Violation("message", "it is missing, or a second `hello`")])
         finally:
             link.close()
-
-    async def _keep(self, worker: Worker, link: StreamLink, work: "asyncio.Queue[Work]") -> None:
-        """Commit windows, all that wait at once, and ends after the windows before them."""
-        try:
-            while True:
-                items = [await work.get()]
-                while not work.empty():
-                    items.append(work.get_nowait())
-                windows = [report for item in items if isinstance(item, tuple) for report in item[1].windows]
-                if len(windows) == 1:  # the rule, and a task each would cost as much as the window itself
-                    await self._window(worker, link, windows[0])
-                else:
-                    await asyncio.gather(*(self._window(worker, link, window) for window in windows))
-                for item in items:
-                    if isinstance(item, wire.SegmentEnd):
-                        await self._runs.ended(key_from_proto(item.key), item.window_count, item.reason)
-                    else:
-                        link.answer(item[0])
-        except Exception as error:
-            # The worker keeps what is not acknowledged, comes back within a second, and sends it again.
-            log.warning("worker=%s: %s", worker.identity.name, error)
-            raise
-        finally:
-            link.close()
-
-    async def _window(self, worker: Worker, link: StreamLink, report: wire.WindowReport) -> None:
-        key = key_from_proto(report.key)
-        window = decode_window(report.window, outline=True)
-        await self._runs.window(worker, key, report.sequence, report.window, window)
-        link.acknowledge(WindowKey(key, report.sequence))
 
     async def ListWorkers(self, request: wire.ListWorkersRequest, context: object) -> wire.ListWorkersResponse:
         """Return a page of attached workers, by name."""

@@ -7,6 +7,7 @@ the more windows a second, the cheaper each.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,12 +22,16 @@ T = TypeVar("T")
 LARGEST_GROUP = 500
 """Writes in one transaction, at most."""
 
+GATHER_S = 0.05
+"""Rows that nobody but a worker waits for are given so much time for company: a commit costs as much as ten rows."""
+
 
 @dataclass(slots=True)
 class _Job:
     work: Callable[[Connection], Any] | Executable
-    future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any] | None" = None
+    done: Callable[[BaseException | None], None] | None = None
     values: dict[str, Any] | None = None
     result: Any = None
     error: BaseException | None = None
@@ -54,19 +59,20 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, future, loop))
+        self._jobs.put(_Job(work, loop, future))
         return await future
 
-    async def insert(self, statement: Executable, values: dict[str, Any]) -> None:
+    def insert(
+        self, statement: Executable, values: dict[str, Any], done: Callable[[BaseException | None], None]
+    ) -> None:
         """Insert a row; rows of the same statement that wait together go to the database in one call.
 
-        Raises:
-            StoreUnavailable: as `write`.
+        Args:
+            statement: the insert.
+            values: of the row, by column.
+            done: called in this event loop once it is committed, with None, or with the error (see `write`).
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._jobs.put(_Job(statement, future, loop, values))
-        return await future
+        self._jobs.put(_Job(statement, asyncio.get_running_loop(), done=done, values=values))
 
     def close(self) -> None:
         """Finish the writes given so far and end the thread."""
@@ -75,17 +81,25 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
-            group, ended = [first], False
-            while len(group) < LARGEST_GROUP and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
-                    ended = True
-                    break
-                group.append(job)
+            group, ended = self._gather(first)
             self._commit(group)
             _answer(group)
             if ended:
                 return
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        """Return what is to be committed together, and whether it is the last."""
+        group, until_s = [first], time.monotonic() + GATHER_S
+        while len(group) < LARGEST_GROUP:
+            patient = isinstance(group[-1].work, Executable)
+            try:
+                job = self._jobs.get(timeout=max(0.0, until_s - time.monotonic()) if patient else 0.0)
+            except queue.Empty:
+                break
+            if job is None:
+                return group, True
+            group.append(job)
+        return group, False
 
     def _commit(self, group: list[_Job]) -> None:
         """Commit a group; if that fails, each alone, so that one bad write does not take others with it."""
@@ -123,7 +137,9 @@ def _answer(group: list[_Job]) -> None:
 
 def _resolve(jobs: list[_Job]) -> None:
     for job in jobs:
-        if job.future.done():
+        if job.done is not None:
+            job.done(job.error)
+        if job.future is None or job.future.done():
             continue
         if job.error is not None:
             job.future.set_exception(job.error)

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
+from burstline.v1.windows_pb2 import Window
 
 Make = Callable[..., Any]
 
@@ -41,7 +42,8 @@ async def test_a_dead_worker_s_segment_is_taken_over_and_every_arrival_is_accoun
 
 def _unacknowledged(worker: Any) -> int:
     """Requests of windows that may not have reached the server."""
-    return sum(load.sent_count for m in worker.unacknowledged.values() for load in m.window.window.loads)
+    bodies = [report.window for m in worker.unacknowledged.values() for report in m.heartbeat.windows]
+    return sum(load.sent_count for body in bodies for load in Window.FromString(body).loads)
 
 
 async def test_a_silent_worker_keeps_its_segment_until_its_lease_is_over(

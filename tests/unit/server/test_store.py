@@ -30,6 +30,20 @@ def binary(name: str) -> str | None:
     return found
 
 
+async def add(store: Store, row: WindowRow) -> None:
+    """Keep a window; returns once it is committed."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(error: BaseException | None) -> None:
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    store.add_window(row, done)
+    await future
+
+
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL of this test session; skips where there is none."""
@@ -113,15 +127,15 @@ async def test_one_request_id_keeps_one_run_however_many_ask_at_once(store: Stor
 
 async def test_a_window_that_is_there_stays_as_it_is(store: Store) -> None:
     rows = [WindowRow("a", 0, 1, sequence, b"%d" % sequence) for sequence in range(300)]
-    await asyncio.gather(*(store.add_window(one) for one in rows))
-    await store.add_window(WindowRow("a", 0, 1, 7, b"changed"))
+    await asyncio.gather(*(add(store, one) for one in rows))
+    await add(store, WindowRow("a", 0, 1, 7, b"changed"))
     assert list(store.windows_now("a")) == rows
     assert list(store.windows_now("b")) == []
 
 
 async def test_writes_that_wait_together_share_a_commit(store: Store) -> None:
     before = store.writer.group_count
-    await asyncio.gather(*(store.add_window(WindowRow("g", 0, 1, i, b"x")) for i in range(200)))
+    await asyncio.gather(*(add(store, WindowRow("g", 0, 1, i, b"x")) for i in range(200)))
     assert store.writer.group_count - before < 20
 
 
@@ -129,7 +143,7 @@ async def test_what_was_acknowledged_is_there_after_the_store_is_opened_again(ur
     first = Store(url)
     await first.insert_run(row("a"))
     await first.put_epochs([EpochRow("a", 0, 1, "w", "workers/w")])
-    await first.add_window(WindowRow("a", 0, 1, 0, b"body"))
+    await add(first, WindowRow("a", 0, 1, 0, b"body"))
     first.close()
     second = Store(url)
     assert [found.id for found in await second.unfinished_runs()] == ["a"]
@@ -155,7 +169,7 @@ async def test_a_file_is_there_only_once_all_its_pieces_are(store: Store) -> Non
 
 
 async def test_one_bad_write_takes_no_other_with_it(store: Store) -> None:
-    good = store.add_window(WindowRow("a", 0, 1, 0, b"x"))
+    good = add(store, WindowRow("a", 0, 1, 0, b"x"))
     bad = store.update_run("a", state=None)
     await store.insert_run(row("a"))
     results = await asyncio.gather(good, bad, return_exceptions=True)
@@ -188,7 +202,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 async def test_a_full_disk_becomes_a_sentence_and_what_was_kept_stays(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/store.db")
-    await store.add_window(WindowRow("a", 0, 1, 0, b"x"))
+    await add(store, WindowRow("a", 0, 1, 0, b"x"))
 
     def limit(connection: object) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()  # type: ignore[attr-defined]
@@ -196,7 +210,7 @@ async def test_a_full_disk_becomes_a_sentence_and_what_was_kept_stays(tmp_path: 
 
     await store.writer.write(limit)
     with pytest.raises(StoreUnavailable, match="free space on the store's disk"):
-        await store.add_window(WindowRow("a", 0, 1, 1, b"x" * 100_000))
+        await add(store, WindowRow("a", 0, 1, 1, b"x" * 100_000))
     assert [window.sequence for window in store.windows_now("a")] == [0]
     store.close()
 

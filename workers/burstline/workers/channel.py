@@ -16,6 +16,7 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 4_000),
+    ("grpc.http2.bdp_probe", 0),  # small messages: a ping for each would double what the kernel has to do
 )
 
 

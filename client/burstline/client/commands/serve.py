@@ -67,6 +67,7 @@ def command(
     from burstline.client.errors import UsageError
     from burstline.client.paths import server_store
     from burstline.client.serving import serve_until_signal, tokens_from
+    from burstline.server.looping import loop_factory
     from burstline.server.settings import ServerSettings, Tls
 
     if (cert is None) != (key is None):
@@ -87,4 +88,5 @@ def command(
     )
     if with_parent:
         end_with_parent()
-    return asyncio.run(serve_until_signal(settings))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(serve_until_signal(settings))

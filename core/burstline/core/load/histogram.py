@@ -92,8 +92,10 @@ class Histogram:
 
     def merge(self, other: "Histogram") -> None:
         """Add another histogram's values to this one; the other is left alone."""
+        counts = self.counts
+        before = counts.get
         for index, count in other.counts.items():
-            self.counts[index] = self.counts.get(index, 0) + count
+            counts[index] = before(index, 0) + count
         self.sum_s += other.sum_s
         self.max_s = max(self.max_s, other.max_s)
 

@@ -94,8 +94,9 @@ Bins = dict[int, int]
 
 def add_bins(into: Bins, bins: Bins) -> None:
     """Add counts bin by bin."""
+    before = into.get
     for index, count in bins.items():
-        into[index] = into.get(index, 0) + count
+        into[index] = before(index, 0) + count
 
 
 def add_signature_bins(into: dict[str, Bins], bins: dict[str, Bins]) -> None:
