@@ -194,4 +194,4 @@ def _ours(error: AwsError) -> FleetError:
         )
     code = error.code if isinstance(error, Refused) else ""
     hint = SERVICE_ROLE_HINT if "service linked role" in error.message else HINTS.get(code)
-    return FleetError(f"{error.message}; {hint}" if hint else error.message, code)
+    return FleetError(f"{error.message.rstrip('.')}; {hint}" if hint else error.message, code)

@@ -58,7 +58,7 @@ async def up(ecs: Ecs, spec: FleetSpec, waiting: Waiting, say: Say) -> Fleet:
     except (FleetError, asyncio.CancelledError) as error:
         after = await _take_back(ecs, before, spec, waiting, say)
         if isinstance(error, FleetError):
-            raise FleetError(f"{error}; {after}", error.code) from error
+            raise FleetError(f"{str(error).rstrip('.')}; {after}", error.code) from error
         say(after)
         raise
     return await ecs.find(spec.fleet)

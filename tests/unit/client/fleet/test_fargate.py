@@ -150,7 +150,7 @@ async def test_an_up_of_which_not_all_start_is_taken_away_and_says_why(world: Wo
     with pytest.raises(FleetError) as raised:
         await bring_up(world, count=15)
     assert str(raised.value) == (
-        "Fargate started 15 of 15 tasks: Capacity is unavailable at this time.; what was started is taken away again"
+        "Fargate started 15 of 15 tasks: Capacity is unavailable at this time; what was started is taken away again"
     )
     assert (world.running(), world.definitions()) == ([], [])
 
