@@ -52,6 +52,7 @@ def command(
     from burstline.core.quota.forecast.document import document
     from burstline.core.quota.forecast.forecasting import forecast
     from burstline.core.quota.forecast.loads import highest_rate
+    from burstline.core.quota.forecast.pool import pool_share_of
     from burstline.core.quota.quotas import Scaling
     from burstline.wire.account import account_from_proto
 
@@ -64,9 +65,11 @@ def command(
             raise UsageError("--goal needs a plan with a rate: this one has users only")
         asked = replace(asked, load=scaled(asked.load, goal / planned))
     regime = Scaling(scaling) if scaling else None
-    found = forecast(asked, account_from_proto(loaded.account), seed=seed, scaling=regime)
+    quotas = account_from_proto(loaded.account)
+    found = forecast(asked, quotas, seed=seed, scaling=regime)
+    share = pool_share_of(found, quotas)
     if json_file is not None:
-        text = json.dumps(document(found), indent=2) + "\n"
+        text = json.dumps(document(found, share), indent=2) + "\n"
         if str(json_file) == "-":
             click.echo(text, nl=False)
             return 0
@@ -76,5 +79,5 @@ def command(
             raise ClientError(f"{json_file} cannot be written: {error.strerror}") from error
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
-    render_forecast(found, output_console())
+    render_forecast(found, output_console(), share)
     return 0

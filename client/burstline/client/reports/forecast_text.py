@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from burstline.client.wording import count_text, span_text
+from burstline.core.quota.aws.neighbours import PoolShare
 from burstline.core.quota.forecast.records import NEVER, Forecast, Interval
 from burstline.core.quota.quotas import Layer
 
@@ -28,8 +29,8 @@ COST_NAMES = {
 MOST_FUNCTIONS = 20
 
 
-def render_forecast(found: Forecast, console: Console) -> None:
-    """Print a forecast."""
+def render_forecast(found: Forecast, console: Console, share: PoolShare | None = None) -> None:
+    """Print a forecast, and what share of the concurrency that all share the run takes, if it takes any."""
     console.print(verdict(found), style="bold", highlight=False, soft_wrap=True)
     runs = "replayed request by request" if found.solver == "exact" else "drawn from a fluid model"
     console.print(
@@ -42,6 +43,8 @@ def render_forecast(found: Forecast, console: Console) -> None:
         console.print(_layers(found))
     console.print(_functions(found))
     console.print(_totals(found))
+    if share is not None:
+        console.print(share.text, highlight=False, soft_wrap=True)
     for note in found.notes:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
 

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 from burstline.core.load.plan import Bursts, Constant, Pause, Phase, Plan, Ramp, Sine, Step, Users
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.advice.cost import (
-    GATEWAY_USD_PER_MILLION,
-    LAMBDA_USD_PER_GB_S,
-    LAMBDA_USD_PER_MILLION,
-    MB_PER_GB,
-)
+from burstline.core.quota.advice.concurrency_advice import mean_service_s
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS, functions_of
+from burstline.core.quota.prices import GATEWAY_USD_PER_MILLION, Billed, cost_parts
 from burstline.core.quota.quotas import Account
 
 
@@ -56,7 +52,7 @@ def ahead_of(plan: Plan, account: Account) -> Ahead:
         closed=bool(schedule.users_phases),
         duration_s=schedule.duration_s,
         peak_per_s=max(_peak_per_s(phase) for phase in plan.load),
-        cost_usd=least_cost_usd(plan, account, schedule.count),
+        cost_usd=planned_cost_usd(plan, account, schedule.count, schedule.duration_s),
     )
 
 
@@ -74,23 +70,32 @@ def exceeded(plan: Plan, ahead: Ahead) -> Iterator[Exceeded]:
         yield Exceeded("ceilings.cost_usd", text)
 
 
-def least_cost_usd(plan: Plan, account: Account, count: int) -> float | None:
-    """Return what `count` requests cost at list prices, USD; None where nothing is known of the target's price.
+def planned_cost_usd(plan: Plan, account: Account, count: int, lasts_s: float) -> float | None:
+    """Return what `count` requests cost if nothing refuses any, USD; None where nothing is known of the target's price.
 
-    Lambda time is counted by the declared median of each declared function, so this is low where durations spread.
+    The forecast's prices without its replays: no cold starts, and functions that are not declared take no time.
+
+    Args:
+        plan: of the requests.
+        account: declared functions; their mean durations count.
+        count: requests, >= 0.
+        lasts_s: the run, seconds.
     """
-    front, parts = plan.target.front, []
-    if front in GATEWAY_USD_PER_MILLION:
-        parts.append(GATEWAY_USD_PER_MILLION[front] / 1e6)
-    if front in LAMBDA_FRONTS:
-        parts.append(LAMBDA_USD_PER_MILLION / 1e6)
-        weights = [request.weight for request in plan.requests]
-        for name, weight in zip(functions_of(plan), weights, strict=True):
-            function = account.functions.get(name)
-            if function is not None:
-                gb_s = function.duration.p50_s * function.memory_mb / MB_PER_GB
-                parts.append(weight / sum(weights) * gb_s * LAMBDA_USD_PER_GB_S)
-    return sum(parts) * count if parts else None
+    front = plan.target.front
+    if front not in GATEWAY_USD_PER_MILLION and front not in LAMBDA_FRONTS:
+        return None
+    total = sum(request.weight for request in plan.requests)
+    billed = []
+    for name, request in zip(functions_of(plan), plan.requests, strict=True):
+        calls = count * request.weight / total
+        function = account.functions.get(name)
+        if front in LAMBDA_FRONTS and function is None:
+            billed.append(Billed(calls, 0.0, 0))
+        elif front in LAMBDA_FRONTS and function is not None:
+            billed.append(Billed(calls, calls * mean_service_s(function.duration), function.memory_mb))
+    kept = [account.functions[name] for name in dict.fromkeys(functions_of(plan)) if name in account.functions]
+    billed += [Billed(0.0, 0.0, function.memory_mb, function.provisioned) for function in kept]
+    return sum(cost_parts(front, count, billed, lasts_s).values())
 
 
 def usd_text(usd: float) -> str:

@@ -17,6 +17,11 @@ from burstline.core.quota.advice.peaks import REPLAYS, Peak, peak_in_flight
 from burstline.core.quota.advice.proposals import HEADROOM, Advice, Proposal, with_headroom
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS, is_declared
 from burstline.core.quota.answers.series import Floats
+from burstline.core.quota.prices import (
+    LAMBDA_USD_PER_GB_S,
+    PROVISIONED_DURATION_USD_PER_GB_S,
+    PROVISIONED_USD_PER_GB_S,
+)
 from burstline.core.quota.quotas import (
     INVOCATIONS_PER_ENVIRONMENT_PER_S,
     UNRESERVED_MINIMUM,
@@ -26,9 +31,8 @@ from burstline.core.quota.quotas import (
 )
 
 UNIT = "concurrent executions"
-PROVISIONED_BREAK_EVEN = 0.6
-"""Use of provisioned concurrency from which it costs less than on demand (x86, us-east-1):
-0.0000041667 / (0.0000166667 - 0.0000097222). Source: third-party copy of the price list, read 2026-11-23."""
+PROVISIONED_BREAK_EVEN = PROVISIONED_USD_PER_GB_S / (LAMBDA_USD_PER_GB_S - PROVISIONED_DURATION_USD_PER_GB_S)
+"""Use of provisioned concurrency from which it costs less than on demand, 0.6."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,11 @@
 
 from dataclasses import dataclass
 
-from burstline.core.load.plan import Front, Plan
+from burstline.core.load.plan import Plan
 from burstline.core.quota.advice.demand import Demand
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS, functions_of
+from burstline.core.quota.prices import GATEWAY_USD_PER_MILLION, MB_PER_GB, Billed, cost_parts
 from burstline.core.quota.quotas import Account
-
-GATEWAY_USD_PER_MILLION = {Front.REST: 3.50, Front.HTTP: 1.00}
-"""First tier. Source: AWS whitepaper "Best Practices for Designing API Gateway Private APIs"; read 2026-11-23."""
-
-LAMBDA_USD_PER_MILLION = 0.20
-LAMBDA_USD_PER_GB_S = 0.0000166667
-"""First tier, x86. Source: third-party copies of the price list; read 2026-11-23."""
-
-MB_PER_GB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +32,16 @@ def cost_of(plan: Plan, account: Account, demand: Demand, sent_count: int, admit
         admitted_count: of those, that ran in Lambda.
     """
     front = plan.target.front
+    gb_s = _gb_s_per_call(plan, account, demand)
+    billed = Billed(admitted_count, admitted_count * (gb_s or 0.0), MB_PER_GB)
+    priced = cost_parts(front, sent_count, [billed], 0.0)
     parts: dict[str, float] = {}
     if front in GATEWAY_USD_PER_MILLION:
-        parts["api_gateway_requests"] = sent_count * GATEWAY_USD_PER_MILLION[front] / 1e6
+        parts["api_gateway_requests"] = priced["api"]
     if front in LAMBDA_FRONTS:
-        parts["lambda_requests"] = admitted_count * LAMBDA_USD_PER_MILLION / 1e6
-        duration = _gb_s_per_call(plan, account, demand)
-        if duration is not None:
-            parts["lambda_duration"] = admitted_count * duration * LAMBDA_USD_PER_GB_S
+        parts["lambda_requests"] = priced["lambda_requests"]
+        if gb_s is not None:
+            parts["lambda_duration"] = priced["lambda_duration"]
     return Cost(sum(parts.values()) if parts else None, parts)
 
 

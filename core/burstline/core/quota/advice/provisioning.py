@@ -13,6 +13,12 @@ from burstline.core.quota.advice.demand import Demand
 from burstline.core.quota.advice.playing import is_cut, play
 from burstline.core.quota.advice.proposals import Advice
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS
+from burstline.core.quota.prices import (
+    LAMBDA_USD_PER_GB_S,
+    MB_PER_GB,
+    PROVISIONED_DURATION_USD_PER_GB_S,
+    PROVISIONED_USD_PER_GB_S,
+)
 from burstline.core.quota.quotas import Account, Function
 
 COLD_RATIO = 0.01
@@ -23,12 +29,6 @@ FEWEST_COLD = 10
 SPARE = 1.1
 """AWS suggests the expected peak and about 10 % (Lambda Developer Guide, provisioned concurrency; read 2026-11-23)."""
 
-PROVISIONED_USD_PER_GB_S = 0.0000041667
-DURATION_USD_PER_GB_S = 0.0000166667
-PROVISIONED_DURATION_USD_PER_GB_S = 0.0000097222
-"""x86, us-east-1. Source: third-party copies of the price list; read 2026-11-23."""
-
-MB_PER_GB = 1024
 REPLAYS = 30
 
 
@@ -61,7 +61,7 @@ def net_usd_per_hour(count: int, concurrency: float, memory_mb: int) -> float:
         memory_mb: per environment.
     """
     gb = memory_mb / MB_PER_GB
-    saved = concurrency * (DURATION_USD_PER_GB_S - PROVISIONED_DURATION_USD_PER_GB_S)
+    saved = concurrency * (LAMBDA_USD_PER_GB_S - PROVISIONED_DURATION_USD_PER_GB_S)
     return (count * PROVISIONED_USD_PER_GB_S - saved) * gb * 3600
 
 

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+from burstline.core.quota.aws.neighbours import PoolShare
 from burstline.core.quota.forecast.records import NEVER, Forecast, Interval
 
 SCHEMA = "burstline.forecast/v1"
 
 
-def document(found: Forecast) -> dict[str, Any]:
-    """Return the document; each interval is `{"low", "mid", "high"}`, times in seconds of run time."""
+def document(found: Forecast, share: PoolShare | None = None) -> dict[str, Any]:
+    """Return the document; each interval is `{"low", "mid", "high"}`, times in seconds of run time.
+
+    Args:
+        found: the forecast.
+        share: what the run takes of the concurrency that all share; None where it takes none.
+    """
     return {
         "schema": SCHEMA,
         "estimate": True,
@@ -41,8 +47,19 @@ def document(found: Forecast) -> dict[str, Any]:
         ],
         "peak_claimed_concurrency": _interval(found.peak_claimed),
         "cold_starts": _interval(found.cold_starts),
+        "shared_pool": None if share is None else _pool(share),
         "cost_usd": {part: _interval(cost) for part, cost in found.cost_usd.items()},
         "notes": list(found.notes),
+    }
+
+
+def _pool(share: PoolShare) -> dict[str, Any]:
+    return {
+        "environments": share.pool,
+        "run": share.run,
+        "others": share.others,
+        "ratio": share.ratio,
+        "crowded": share.crowded,
     }
 
 

@@ -11,6 +11,7 @@ from burstline.core.quota.forecast.fluid import FluidSolver
 from burstline.core.quota.forecast.intervals import prediction, widened, widened_time
 from burstline.core.quota.forecast.loads import Floats, ForecastInput, input_of, others, totals_at
 from burstline.core.quota.forecast.pricing import cost_of
+from burstline.core.quota.forecast.queueing import forecast_queue
 from burstline.core.quota.forecast.records import (
     NEVER,
     Forecast,
@@ -19,8 +20,10 @@ from burstline.core.quota.forecast.records import (
     Interval,
     LayerForecast,
     Outcome,
+    QueueForecast,
 )
 from burstline.core.quota.forecast.solving import EXACT_LIMIT, Assumptions, Solver
+from burstline.core.quota.queue_checks import queue_notes
 from burstline.core.quota.quotas import Account, Scaling
 
 
@@ -46,6 +49,9 @@ def forecast(
     Raises:
         ValueError: a plan without requests, or an account that `Admission` refuses.
     """
+    queue = None
+    if isinstance(plan, Plan) and plan.target.front is Front.SQS:
+        queue, plan = forecast_queue(plan, account)
     asked = input_of(plan) if isinstance(plan, Plan) else plan
     if not asked.calls:
         raise ValueError("a forecast needs at least one kind of request")
@@ -53,7 +59,18 @@ def forecast(
     assumed = assumed or Assumptions()
     solver = solver or (ExactSolver() if expected_count(asked, account) <= EXACT_LIMIT else FluidSolver())
     outcomes = solver.solve(asked, account, assumed, seed)
-    return summed_up(solver.name, asked, account, assumed, outcomes)
+    found = summed_up(solver.name, asked, account, assumed, outcomes)
+    return found if queue is None else _with_queue(found, queue, account)
+
+
+def _with_queue(found: Forecast, queue: QueueForecast, account: Account) -> Forecast:
+    more = (
+        queue.text,
+        f"Requests are the calls of its event source, in batches of up to {queue.queue.batch:,} messages; what SQS "
+        "itself costs is left out.",
+        *queue_notes(queue.queue, account),
+    )
+    return replace(found, queue=queue, notes=(*more, *found.notes))
 
 
 def expected_count(asked: ForecastInput, account: Account) -> float:
@@ -139,8 +156,6 @@ def _notes(solver: str, asked: ForecastInput, account: Account, assumed: Assumpt
         notes.append("No quota is declared: AWS's published defaults are assumed; your account may have less.")
     if asked.front is Front.PLAIN and not any(call.gateway for call in asked.calls):
         notes.append("The front is not stated: only Lambda's limits are applied. Say target.front, or name a stage.")
-    if asked.front is Front.SQS:
-        notes.append("Messages are taken to invoke the function at once: a queue would hold them back instead.")
     if any(isinstance(phase.shape, Users) for load in asked.loads for phase in load.phases):
         notes.append("Phases with users are taken as if no request of theirs were throttled or cold.")
     if solver == "fluid":

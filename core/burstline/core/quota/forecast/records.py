@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from burstline.core.quota.quotas import Layer, Scaling
+from burstline.core.quota.quotas import Layer, Queue, Scaling
 
 NEVER = inf
 """The time of something that does not happen."""
@@ -112,6 +112,43 @@ class FunctionForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueForecast:
+    """What a queue makes of a plan; estimates all.
+
+    Attributes:
+        queue: as declared or read; AWS's defaults where neither.
+        message_count: messages the plan sends.
+        peak_waiting: most messages waiting at a time.
+        longest_wait_s: of a message, from being sent to being worked on, seconds.
+        drained_s: when the last message is done, seconds of run time; `NEVER` if that is not in sight.
+        peak_concurrency: most invocations at a time, environments.
+        bound_by: what holds messages back: "event source" (it is still growing), "maximum concurrency", "reserved
+            concurrency", "account concurrency"; "" where none waits for longer than a second.
+    """
+
+    queue: Queue
+    message_count: int
+    peak_waiting: float
+    longest_wait_s: float
+    drained_s: float
+    peak_concurrency: int
+    bound_by: str
+
+    @property
+    def text(self) -> str:
+        """What it comes to, a sentence."""
+        start = f"Queue {self.queue.name}: {self.message_count:,} messages"
+        if not self.bound_by:
+            return f"{start} are worked on as they come, by up to {self.peak_concurrency:,} invocations at a time."
+        end = "never" if self.drained_s == NEVER else f"after {self.drained_s:,.0f} s"
+        held = {"event source": "growth of its event source"}.get(self.bound_by, self.bound_by)
+        return (
+            f"{start}; up to {self.peak_waiting:,.0f} wait, the longest {self.longest_wait_s:,.0f} s, held back by the "
+            f"{held}; it is empty {end}, with up to {self.peak_concurrency:,} invocations at a time."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What would happen; every interval is an estimate, and `notes` says what it rests on.
 
@@ -129,6 +166,7 @@ class Forecast:
         cost_usd: parts by name (`api`, `lambda_requests`, `lambda_duration`, `provisioned`, `total`), USD.
         simulated_runs: how many the intervals rest on.
         notes: assumptions and limits of this forecast, a sentence each.
+        queue: for front `sqs`: what becomes of the messages; requests are then the event source's calls.
     """
 
     solver: str
@@ -144,3 +182,4 @@ class Forecast:
     cost_usd: Mapping[str, Interval]
     simulated_runs: int
     notes: tuple[str, ...]
+    queue: QueueForecast | None = None
