@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from axe import violations_async
 from burstline.server.app import RunningServer, running
 from burstline.server.entry import COOKIE
 from burstline.server.settings import Role, Token
@@ -243,9 +244,13 @@ async def test_chromium_follows_a_run_and_its_button_stops_it(settings: Make, wo
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        await page.goto(f"http://{server.http_address}/")
+        for path in ("/workers", "/quotas", "/login", "/runs/nope", "/"):
+            await page.goto(f"http://{server.http_address}{path}")
+            assert await violations_async(page) == [], path
+        said.clear()  # the page of a run that is not there is a 404, which the console tells
         await page.click("tbody th a")
         await page.wait_for_selector("html[data-seen]")
+        assert await violations_async(page) == []
         sent = page.locator("[data-field=sent]")
         before = await sent.inner_text()
         while await sent.inner_text() == before:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from axe import violations
 from burstline.core.load.plan import Constant, Goal, Pause, Phase, Ramp
 from burstline.core.quota.quotas import Account, Bucket
 from burstline.server.judging import RunRecord, judge
@@ -150,6 +151,7 @@ def test_every_chart_is_drawn_and_all_text_readable_in_the_readers_colours(
     # every text, the folded ones too, has the contrast that WCAG 2.2 AA asks for
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert page.evaluate(CONTRAST) == []
+    assert violations(page) == []
 
 
 def test_a_scheme_that_changes_is_followed(visit: Open) -> None:

@@ -133,7 +133,7 @@ def connection_table(report: Report) -> Table:
         ("time to connect, p99", latency_text(one["connect_p99_s"])),
         ("TLS handshake, p99", latency_text(one["tls_p99_s"])),
     )
-    return Table("Connections", ("", "value"), rows)
+    return Table("Connections", ("measure", "value"), rows)
 
 
 def preflight_table(report: Report) -> Table:
