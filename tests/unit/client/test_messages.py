@@ -58,6 +58,8 @@ WRONG = {
     "emulate --account plan.yaml --listen 99999": 'burstline: --listen: found "99999"; allowed: HOST:PORT, such as 127.0.0.1:7462',
     "work --metrics 7463": 'burstline: --metrics: found "7463"; allowed: HOST:PORT, such as 127.0.0.1:7462',
     "serve --cert skus.csv": "burstline: --cert and --key go together; found only --cert",
+    "serve --listen abc": 'burstline: --listen: found "abc"; allowed: HOST:PORT, such as 127.0.0.1:7462',
+    "request-increase last --quota concurrency": 'burstline: --quota: found "concurrency"; allowed: SERVICE:CODE as the report names it, such as lambda:L-B99A9384',
     "runs --since soon": 'burstline: --since: found "soon"; allowed: a duration such as 50ms, 30s, 2m or 1h30m',
 }
 """Command line, and the sentence that it gets."""

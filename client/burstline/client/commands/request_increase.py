@@ -52,6 +52,11 @@ def command(
     from burstline.client.quota_tables import State, increase_text
     from burstline.client.stored import looking
 
+    if ":" not in quota.strip(":"):
+        raise UsageError(
+            f'--quota: found "{quota}"; allowed: SERVICE:CODE as the report names it, such as lambda:L-B99A9384'
+        )
+
     async def request() -> int:
         access = Access(server, token, ca, cert, key) if server else None
         async with looking(access, aws_settings(region, profile, role_arn, endpoint_url)) as connection:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from burstline.client.aws import aws_options, aws_settings, option_seconds
-from burstline.client.options import EXISTING, with_parent
+from burstline.client.options import EXISTING, listen_address, with_parent
 
 EPILOG = """\b
 Examples:
@@ -72,6 +72,8 @@ def command(
 
     if (cert is None) != (key is None):
         raise UsageError(f"--cert and --key go together; found only --{'key' if cert is None else 'cert'}")
+    for option, address in (("--listen", listen), *((("--http", http),) if http else ())):
+        listen_address(option, address)
     if client_ca is not None and cert is None:
         raise UsageError("--client-ca needs --cert and --key")
     hosts = (*allow, *(host.strip() for host in os.environ.get("BURSTLINE_ALLOW", "").split(",") if host.strip()))

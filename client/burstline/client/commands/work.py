@@ -55,4 +55,6 @@ def command(
     )
     if with_parent:
         end_with_parent()
+    else:
+        click.echo(f"{processes} worker{'s' if processes > 1 else ''} for {server}; Ctrl-C ends them")
     return work(settings, processes, quiet=with_parent)
