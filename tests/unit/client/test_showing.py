@@ -133,7 +133,8 @@ USES = [
 def test_throttles_are_counted_by_the_layers_that_stand_in_the_way() -> None:
     counts = {"rest.429.too_many": 5, "rest.429.plan_quota": 2, "rest.429.other": 1, "rest.ok": 9}
     progress = update(signatures=counts, quota_uses=USES)
-    assert throttles_by_layer(progress) == [("stage limit or account gateway limit", 6), ("not in the plan's quotas", 2)]
+    both = "stage limit or account gateway limit"
+    assert throttles_by_layer(progress) == [(both, 6), ("not in the plan's quotas", 2)]
     assert throttles_by_layer(update(signatures={"rest.429.other": 1})) == [("rest.429.other", 1)]
 
 
