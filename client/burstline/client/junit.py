@@ -4,15 +4,18 @@ from typing import Any
 from xml.etree import ElementTree
 
 from burstline.client import exits
+from burstline.server.pages.formats import observed_text
 
 
 def junit_xml(report: dict[str, Any]) -> bytes:
     """Return a report (schema burstline.report/v1) as a JUnit document."""
     run = report["run"]
-    cases = [("verdict", exits.exit_code(report["verdict"]) == exits.PASSED, f"the verdict is {report['verdict']}")]
+    verdict = report["verdict"]
+    cases = [("verdict", exits.exit_code(verdict) == exits.PASSED, f"{verdict}: {report['summary']}")]
     for threshold in report["thresholds"]:
-        passed = bool(threshold["passed"])
-        cases.append((str(threshold["expression"]), passed, f"observed {threshold['observed']}"))
+        expression = str(threshold["expression"])
+        observed = observed_text(expression, threshold["observed"])
+        cases.append((expression, bool(threshold["passed"]), f"observed {observed}"))
     suite = ElementTree.Element(
         "testsuite",
         name=f"burstline {run['name']}",

@@ -95,6 +95,7 @@ def test_each_verdict_has_its_exit_code(verdict: str, code: int) -> None:
 def test_junit_has_the_verdict_and_each_threshold() -> None:
     report = {
         "verdict": "threshold_failed",
+        "summary": "No quota binds, but 1 of 2 thresholds failed.",
         "run": {"name": "a & b", "duration_s": 3, "started_at": None},
         "thresholds": [
             {"expression": "ok > 99%", "observed": 1, "passed": True},

@@ -75,8 +75,8 @@ def test_junit_has_the_verdict_and_each_threshold(report: dict[str, Any]) -> Non
     assert (suite.tag, suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("testsuite", "2", "2", "0")
     assert [case.get("name") for case in suite] == ["verdict", "throttled < 1%"]
     messages = [failure.get("message", "") for failure in suite.iter("failure")]
-    assert messages[0].startswith("the verdict is quota_bound")
-    assert messages[1].startswith("observed 0.6")
+    assert messages[0].startswith("quota_bound: Your stage throttle (100 requests/s, burst 100) binds")
+    assert messages[1].startswith("observed 60.")
 
 
 def run(name: str, state: v1.Run.State.ValueType, verdict: str, created_s: int) -> v1.Run:

@@ -6,9 +6,10 @@ from rich.text import Text
 
 from burstline.client.comparing.comparison import Comparison, Row
 from burstline.client.wording import latency_text
+from burstline.server.pages.formats import usd_text, words
 
 COLOURS = {"better": "green", "worse": "red", "same": "dim", "unsure": ""}
-HEAD = ("measure", "first", "second", "change", "95 % interval", "")
+HEAD = ("measure", "first", "second", "change", "95% interval", "")
 Verdicts = list[tuple[bool, str]]
 """Whether each --fail-if holds, and what was found."""
 
@@ -22,10 +23,10 @@ def value_text(value: float | None, unit: str, *, signed: bool = False) -> str:
     if unit == "s":
         return sign + latency_text(size)
     if unit == "ratio":
-        points = " pp" if signed else " %"
+        points = " pp" if signed else "%"
         return f"{sign}{size * 100:.3g}{points}"
     if unit == "usd":
-        return f"{sign}${size:,.4g}"
+        return f"{sign}{usd_text(size)}"
     return f"{sign}{size:,.1f}/s"
 
 
@@ -103,5 +104,5 @@ def _run_text(report: dict[str, object]) -> str:
     started = str(run["started_at"] or "not started")[:19].replace("T", " ")
     bindings = report["bindings"]
     assert isinstance(bindings, list)
-    layers = ", ".join(dict.fromkeys(str(one["layer"] or one["family"]) for one in bindings))
+    layers = ", ".join(dict.fromkeys(words(one["layer"] or one["family"]) for one in bindings))
     return f"{run['name']}  {run['id']}  {started}  {report['verdict']}{f' ({layers})' if layers else ''}"
