@@ -423,6 +423,7 @@ class Welcome(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     LEASE_DURATION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
+    CLOSED_LEASE_DURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`workers/{worker}`."""
     @_builtins.property
@@ -433,16 +434,24 @@ class Welcome(_message.Message):
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SegmentKey]:
         """Segments of `hello` that the worker may keep; it drops the others, but still sends their windows."""
 
+    @_builtins.property
+    def closed_lease_duration(self) -> _duration_pb2.Duration:
+        """Length of a lease whose stream has closed, counted like the other. By then the worker is welcomed again, or stops
+        sending: the server may give its segments to another. Only where nobody listens in the server's place any more,
+        which is then gone and gives nothing to anybody, the whole lease holds.
+        """
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         lease_duration: _duration_pb2.Duration | None = ...,
         segments: _abc.Iterable[Global___SegmentKey] | None = ...,
+        closed_lease_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_duration", b"lease_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_lease_duration", b"closed_lease_duration", "lease_duration", b"lease_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_duration", b"lease_duration", "name", b"name", "segments", b"segments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_lease_duration", b"closed_lease_duration", "lease_duration", b"lease_duration", "name", b"name", "segments", b"segments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,10 +63,11 @@ class StreamLink:
         """End the stream after what was given before."""
         self._queue.put_nowait(None)
 
-    def welcome(self, name: str, lease_nanos: int, kept: Sequence[SegmentKey]) -> None:
+    def welcome(self, name: str, lease_nanos: int, closed_lease_nanos: int, kept: Sequence[SegmentKey]) -> None:
         """Answer `hello`."""
         message = wire.Welcome(name=name, segments=[key_to_proto(key) for key in kept])
         message.lease_duration.FromNanoseconds(lease_nanos)
+        message.closed_lease_duration.FromNanoseconds(closed_lease_nanos)
         self._queue.put_nowait(wire.AttachResponse(welcome=message))
 
     def answer(self, beat: Beat) -> None:

@@ -148,9 +148,9 @@ class Roster:
     def fate(self, worker_id: str, now_nanos: int) -> Fate | None:
         """Return when a worker's leases ended, once that is certain enough to act on; None while it lives.
 
-        A stream that closed right after a sign of life means that the process is gone, for a living one comes back
-        within a second. A stream that closed after a silence (a dead network whose keepalive ran out) proves nothing:
-        the worker may be sending until its lease ends.
+        A stream that closed right after a sign of life closed for the worker too, if it lives: it comes back within a
+        second, or stops at the end of the short lease of closed streams. A stream that closed after a silence (a dead
+        network whose keepalive ran out) proves nothing: the worker may be sending until its whole lease ends.
         """
         worker = self._workers.get(worker_id)
         if worker is None:
@@ -161,11 +161,12 @@ class Roster:
         return fate if now_nanos >= fate.due_nanos else None
 
     def _expected(self, worker: Worker) -> Fate:
-        lease, grace = nanos(self._settings.lease_s), nanos(self._settings.takeover_grace_s)
+        lease, closed_lease = nanos(self._settings.lease_s), nanos(self._settings.closed_lease_s)
         margin = nanos(self._settings.silence_margin_s)
         expiry = worker.heard_nanos + lease
-        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= nanos(1.5):
-            return Fate(worker.closed_nanos, worker.closed_nanos + grace)
+        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= closed_lease * 3 // 5:
+            expiry = worker.heard_nanos + closed_lease
+            return Fate(expiry, expiry + margin // 4)
         if worker.restored_nanos is not None:
             return Fate(expiry, worker.restored_nanos + lease + margin)
         return Fate(expiry, expiry + margin)

@@ -46,8 +46,9 @@ class ServerSettings:
         server_id: identity by which a restarted server finds its runs; "" is host name, process id and address, and
             then runs of ended processes of this host are taken up.
         lease_s: how long a worker may send after the heartbeat that was answered last, seconds, > 0.
-        takeover_grace_s: how long a worker whose stream closed may take to come back, seconds, >= 0. Workers
-            reconnect within 1 s; with the tick of 0.1 s a takeover is within 2 s.
+        closed_lease_s: the same once the worker's stream has closed and the server lives, seconds, over two heartbeats
+            (1.25 s each) and under `lease_s`: who is not welcomed again by then has stopped by itself.
+        takeover_grace_s: how long a worker that is attached may take to claim a segment it holds, seconds, >= 0.
         silence_margin_s: added to the lease before a silent worker's segments are taken over, seconds, >= 0.
         worker_wait_s: how long a run waits for a first worker, seconds, >= 0.
         more_workers_wait_s: how long it then waits for as many as were asked for, seconds, >= 0.
@@ -69,6 +70,7 @@ class ServerSettings:
     tls: Tls | None = None
     server_id: str = ""
     lease_s: float = 10.0
+    closed_lease_s: float = 2.5
     takeover_grace_s: float = 1.5
     silence_margin_s: float = 1.0
     worker_wait_s: float = 30.0

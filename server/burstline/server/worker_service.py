@@ -45,7 +45,8 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         self._links.add(link)
         log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
         kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
-        link.welcome(worker.identity.name, nanos(self._settings.lease_s), kept)
+        settings = self._settings
+        link.welcome(worker.identity.name, nanos(settings.lease_s), nanos(settings.closed_lease_s), kept)
         intake = Intake(self._runs, worker, link)
         reading = asyncio.create_task(self._read(request_iterator, worker, link, intake), name="attach reading")
         keeping = asyncio.create_task(intake.keep_ends(), name="attach keeping ends")

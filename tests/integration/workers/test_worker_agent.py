@@ -56,7 +56,7 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
     """Plays the control plane, message by message, as a test says."""
 
     def __init__(self, lease_s: float) -> None:
-        self.lease_s = lease_s
+        self.lease_s, self.closed_lease_s = lease_s, 1.0
         self.hellos: list[v1.Hello] = []
         self.readies: dict[tuple[int, int], v1.Ready] = {}
         self.windows: dict[tuple[int, int, int], v1.WindowReport] = {}
@@ -96,9 +96,9 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
                     lease = Duration()
                     lease.FromNanoseconds(int(self.lease_s * 1e9))
                     kept = message.hello.segments if self.keeps else []
-                    out.put_nowait(
-                        v1.AttachResponse(welcome=v1.Welcome(name="workers/w", lease_duration=lease, segments=kept))
-                    )
+                    welcome = v1.Welcome(name="workers/w", lease_duration=lease, segments=kept)
+                    welcome.closed_lease_duration.FromNanoseconds(int(self.closed_lease_s * 1e9))
+                    out.put_nowait(v1.AttachResponse(welcome=welcome))
                 case "heartbeat":
                     self.pending += [self._window(report) for report in message.heartbeat.windows]
                     if self.answers_heartbeats:
@@ -173,8 +173,8 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
 class House:
     """A server and an agent attached to it."""
 
-    def __init__(self, server: Server, address: str) -> None:
-        self.server, self.address = server, address
+    def __init__(self, server: Server, address: str, grpc_server: grpc.aio.Server) -> None:
+        self.server, self.address, self.grpc_server = server, address, grpc_server
         self.stop = asyncio.Event()
         self.agent: asyncio.Task[None] | None = None
 
@@ -191,7 +191,7 @@ async def house() -> AsyncIterator[House]:
     run_service_pb2_grpc.add_DataServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    made = House(servicer, f"127.0.0.1:{port}")
+    made = House(servicer, f"127.0.0.1:{port}", server)
     yield made
     if made.agent is not None:
         made.agent.cancel()
@@ -354,6 +354,37 @@ async def test_without_a_lease_sending_stops_by_itself(house: House, target: Any
     end = await server.end(key)
     assert end.reason == "lease"
     assert len(target.requests) == count == server.totals().load().sent
+
+
+async def test_kept_out_by_a_living_server_it_stops_before_another_takes_over(house: House, target: Any) -> None:
+    server = house.server
+    await house.attach()
+    key = server.assign(plan_for(target, Phase("c", 60.0, Constant(100))))
+    await server.start(key)
+    await server.until(lambda: len(target.requests) > 20)
+    server.refusal = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="later")
+    server.hang_up()
+    await asyncio.sleep(server.closed_lease_s + 0.3)
+    count = len(target.requests)
+    await asyncio.sleep(0.3)
+    assert len(target.requests) == count
+    server.refusal = None
+    assert (await server.end(key)).reason == "lease"
+    assert server.totals().load().sent == count
+
+
+async def test_when_the_server_is_gone_it_goes_on_under_its_whole_lease(house: House, target: Any) -> None:
+    """Nobody listens any more: nobody gives its segment to another."""
+    server = house.server
+    await house.attach()
+    key = server.assign(plan_for(target, Phase("c", 60.0, Constant(100))))
+    await server.start(key)
+    await server.until(lambda: len(target.requests) > 20)
+    await house.grpc_server.stop(0)
+    await asyncio.sleep(server.closed_lease_s + 0.5)
+    count = len(target.requests)
+    await asyncio.sleep(0.3)
+    assert len(target.requests) >= count + 20
 
 
 async def test_a_silent_stream_is_given_up_only_after_the_welcome_on_a_new_one(house: House, target: Any) -> None:

@@ -155,8 +155,12 @@ class World:
         """Wait until the target has seen the run's first request, and then `for_s`; return the first one's time."""
         until(lambda: len(self.seen().numbers) > 0, 60.0, "the first request arrives")
         first_s = self.seen().times_s[0]
-        time.sleep(max(0.0, first_s + for_s - time.monotonic()))
+        self.until(first_s + for_s)
         return first_s
+
+    def until(self, moment_s: float) -> None:
+        """Wait until a moment of the machine's monotonic clock, seconds."""
+        time.sleep(max(0.0, moment_s - time.monotonic()))
 
     def report(self, run: str, within_s: float) -> dict[str, Any]:
         """Wait for a run's end and return its report."""

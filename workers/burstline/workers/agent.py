@@ -15,6 +15,7 @@ from burstline.v1 import worker_service_pb2 as v1
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.plan import plan_from_proto
 from burstline.wire.window import key_from_proto, key_to_proto
+from burstline.workers.absence import nobody_listens
 from burstline.workers.channel import metadata, raise_if_refused
 from burstline.workers.clock import ClockEstimate
 from burstline.workers.errors import CannotPrepare
@@ -63,8 +64,9 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(lambda: min(BEAT_S, self._lease_s / 8))
         self._streams = Streams()
-        self._lease_s = 10.0
+        self._lease_s, self._closed_lease_s = 10.0, 2.5
         self._lease_until_s = 0.0
+        self._closed = False
         self._answered_s = 0.0
         self._attached = False
         self._latency_s: float | None = None
@@ -119,11 +121,17 @@ class Agent:
                 _log.warning("no stream to %s (%s); trying again", self._settings.server, error.code().name)
             except _Silent:
                 _log.warning("%s has not answered for %.0f s; attaching again", self._settings.server, SILENCE_S)
-            self._attached = False
+            await self._look_for_server()
             if self._lease_left_s() <= 0:
                 await self._streams.close_stale()  # nothing is sent any more that a takeover could double
             backoff_s = 0.1 if time.monotonic() - began_s > 5.0 else min(LONGEST_BACKOFF_S, backoff_s * 2)
             await asyncio.sleep(backoff_s)
+
+    async def _look_for_server(self) -> None:
+        """After a stream closed the server may give segments away soon, unless it is gone itself."""
+        if self._attached or self._closed:
+            self._closed = not self._streams.any_stale and not await nobody_listens(self._settings.server)
+        self._attached = False
 
     async def _attach(self) -> None:
         """Open a stream and serve it to its end, or until it is silent; a silent one stays open, see `Streams`."""
@@ -178,12 +186,14 @@ class Agent:
         _log.info("attached to %s as %s", self._settings.server, welcome.name)
         if welcome.HasField("lease_duration"):
             self._lease_s = welcome.lease_duration.ToNanoseconds() * 1e-9
+        if welcome.HasField("closed_lease_duration"):
+            self._closed_lease_s = welcome.closed_lease_duration.ToNanoseconds() * 1e-9
         kept = {key_from_proto(key) for key in welcome.segments}
         for key, holding in self._holdings.items():
             if key not in kept and not holding.ended:
                 holding.stop("superseded")
             holding.repeat()
-        self._attached = True
+        self._attached, self._closed = True, False
 
     def _handle(self, message: v1.AttachResponse) -> None:
         match message.WhichOneof("message"):
@@ -218,7 +228,8 @@ class Agent:
                 holding.steer()
 
     def _lease_left_s(self) -> float:
-        return self._lease_until_s - time.monotonic()
+        shorter_s = max(0.0, self._lease_s - self._closed_lease_s) if self._closed else 0.0
+        return self._lease_until_s - shorter_s - time.monotonic()
 
     def _assign(self, assign: v1.Assign) -> None:
         key = key_from_proto(assign.key)

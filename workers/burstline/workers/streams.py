@@ -47,6 +47,11 @@ class Streams:
         """The newest stream's channel."""
         return self._open[-1].channel if self._open else None
 
+    @property
+    def any_stale(self) -> bool:
+        """Whether a stream that was given up for silence is open still: to the server this worker is merely silent."""
+        return any(stream.stale for stream in self._open)
+
     def open(self, settings: AgentSettings) -> Stream:
         """Open a stream beside those there are; raises Refused as `open_channel`."""
         channel = open_channel(settings)
