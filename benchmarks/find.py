@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "scenarios"))
 
-from burstline.core.quota.search.finding import Unanswerable
+from burstline.core.quota.search.answer import Unanswerable
 from search_cases import Searched, searched
 
 

@@ -12,7 +12,9 @@ from burstline.core.quota.admission.replay import replay
 from burstline.core.quota.admission.service_times import sample
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, ServiceTime
-from burstline.core.quota.search.finding import Bounds, Found, highest_rate_under, search
+from burstline.core.quota.search.answer import Bounds, Found
+from burstline.core.quota.search.capped import highest_rate_under
+from burstline.core.quota.search.finding import search
 from burstline.core.quota.search.probing import Probe, outcome_of_report
 from burstline.server.judging import judge
 from virtual_runs import play_run

@@ -20,7 +20,8 @@ from burstline.client.signals import StopAsked, stop_signals
 from burstline.client.wording import plural
 from burstline.core.load.plan import Plan
 from burstline.core.quota.ahead import Ahead, ahead_of
-from burstline.core.quota.search.finding import Bounds, Found, Unanswerable, search
+from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
+from burstline.core.quota.search.finding import search
 from burstline.core.quota.search.probing import Probe, outcome_of_report
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.account import account_from_proto

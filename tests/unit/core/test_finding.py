@@ -1,7 +1,9 @@
 """The search: on seeded accounts in virtual time, through recorder, judging and report; and its pure rules."""
 
 import pytest
-from burstline.core.quota.search.finding import Bounds, Found, Unanswerable, highest_rate_under, search
+from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
+from burstline.core.quota.search.capped import highest_rate_under
+from burstline.core.quota.search.finding import search
 from burstline.core.quota.search.probing import MAIN, Part, Probe, ProbeOutcome, burst, drained, steady
 from search_cases import searched
 

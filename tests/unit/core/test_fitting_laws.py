@@ -8,7 +8,7 @@ from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.fitting.fitting import FitResult, fit
 from burstline.core.quota.quotas import Account, Bucket, Family, Function
 from hidden_accounts import Hidden, Truth, press
-from hidden_kinds import constant
+from hidden_parts import constant
 from hidden_throttles import Admitting, Stick, Throttle
 
 

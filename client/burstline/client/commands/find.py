@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from burstline.client.plans import LoadedPlan
     from burstline.client.running import RunOptions
     from burstline.client.searching import Answer
-    from burstline.core.quota.search.finding import Bounds
+    from burstline.core.quota.search.answer import Bounds
 
 EPILOG = """\b
 Examples:

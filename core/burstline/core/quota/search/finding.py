@@ -7,16 +7,15 @@ kind of probe ends at its first throttles: no probe is repeated at a higher load
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
 from burstline.core.load.plan import Pause, Phase
-from burstline.core.quota.advice.demand import TABLE_SIZE, ServiceTimes
-from burstline.core.quota.advice.peaks import peak_in_flight
 from burstline.core.quota.answers.series import Floats
-from burstline.core.quota.quotas import Family, Layer
+from burstline.core.quota.quotas import Family
+from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
+from burstline.core.quota.search.capped import highest_rate_under
 from burstline.core.quota.search.probing import (
     Probe,
     ProbeOutcome,
@@ -53,60 +52,6 @@ LONGEST_REST_S = 300.0
 
 TRIES = 4
 """How often a probe is tried that the generator could not send as asked."""
-
-SAMPLED_S = 10.0
-"""How long the highest rate has to hold against a cap on calls in flight, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a search may do, and how it rests.
-
-    Attributes:
-        rate_per_s: most requests in any second.
-        request_count: most requests of all probes together.
-        in_flight: most requests in one burst.
-        burst_pace_per_s: how fast a burst is sent.
-        rest_s: between probes, until more is known, seconds.
-    """
-
-    rate_per_s: float = 10_000.0
-    request_count: int = 1_000_000
-    in_flight: int = 1_000_000
-    burst_pace_per_s: float = 4_000.0
-    rest_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer.
-
-    Attributes:
-        rate_per_s: the highest rate that holds; where nothing throttled, the highest that was tried.
-        burst: what is let in at once from idle, requests; None if it was not reached.
-        family: law of the limit that stops the rate; None if nothing throttled up to the bounds.
-        layer: whose limit it is, where that can be told.
-        concurrency: calls in flight, where that is the law; None else.
-        held_per_s: the rate that was shown to hold; None if none was.
-        request_count: sent by all probes.
-        probe_count: how many.
-        text: what stopped it, from the report of the probe that showed it.
-    """
-
-    rate_per_s: float
-    burst: float | None
-    family: Family | None
-    layer: Layer | None
-    concurrency: float | None
-    held_per_s: float | None
-    request_count: int
-    probe_count: int
-    text: str
-
-
-class Unanswerable(Exception):
-    """The search cannot go on; the message says why."""
-
 
 Probing = Generator[Probe, ProbeOutcome, Found]
 Asking = Generator[Probe, ProbeOutcome, ProbeOutcome]
@@ -347,24 +292,3 @@ class _Search:
 
 def _words(law: Family | None) -> str:
     return f"a limit of the kind {(law or Family.UNKNOWN).value.replace('_', ' ')}, by what was let in"
-
-
-def highest_rate_under(cap: int, services_s: Floats) -> float:
-    """Return the highest even rate at which calls in flight stay below a cap in 99 of 100 stretches of `SAMPLED_S`.
-
-    Args:
-        cap: calls in flight, >= 1.
-        services_s: service times, ascending, equally likely, seconds, > 0; not empty.
-    """
-    ranks = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE * len(services_s)
-    services = ServiceTimes(np.sort(services_s)[ranks.astype(np.int64)], 0.0, "")
-    low, high = 0.0, cap / services.mean_s * 1.05
-    while high - low > 0.003 * high:
-        middle = (low + high) / 2
-        lasts_s = max(SAMPLED_S, 4 * services.mean_s)
-        times_s = np.arange(max(1, int(middle * lasts_s))) / middle
-        if peak_in_flight(times_s, services, replays=40).p99 <= cap:
-            low = middle
-        else:
-            high = middle
-    return low or high
