@@ -96,7 +96,8 @@ def _all_errors(evidence: Evidence, low: int, high: int, errors: ErrorShare | No
 def _rated(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:
     rated = _rating(evidence, low, high, errors, _candidates(evidence, low, high, errors))
     # Counters are tried where nothing simpler fits closely: their search is long.
-    if Family.WINDOW_COUNTER in evidence.families and not any(law.width <= CLOSE for law in rated):
+    closest = max(rated, key=lambda law: law.likelihood, default=None)
+    if Family.WINDOW_COUNTER in evidence.families and not (closest is not None and closest.width <= CLOSE):
         counters = _rating(evidence, low, high, errors, fit_windows(evidence, low, high, errors or NO_ERRORS))
         if evidence.ambiguous and errors is None and counters:
             best = max(counters, key=lambda law: law.likelihood)

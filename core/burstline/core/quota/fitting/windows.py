@@ -22,15 +22,22 @@ from burstline.core.load.window import BIN_S, BINS_PER_S
 from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.errors import ErrorShare
 from burstline.core.quota.fitting.evidence import Evidence
-from burstline.core.quota.fitting.laws import Estimate, Explanation
+from burstline.core.quota.fitting.laws import Estimate, Explanation, likelihood_of
 from burstline.core.quota.quotas import Family
 
 SHORTEST_S = 0.5
 SMALLEST_COUNT = 8
+EVERY_TO = 600
 COARSE_RATIO = 1.015
-"""Periods are tried in steps of this ratio first, then bin by bin around the best of them."""
+"""Periods are tried bin by bin up to so many; longer ones in steps of this ratio, then bin by bin around the best."""
 
 MOST_BEST = 5
+CLOSER = 8
+"""Periods that are compared by likelihood in the end."""
+
+AS_LIKELY = 2.0
+"""Log-likelihood by which a period may be less likely than the best and still be stated in its interval."""
+
 LASTING = 6
 """Bins with requests over which refusing must last to have begun."""
 
@@ -49,6 +56,9 @@ TURN_BINS = 4
 
 HOPELESS = 0.8
 """Share of the rejections that are in the wrong place for all rough periods, beyond which no closer look helps."""
+
+WORST = 0.45
+"""The same for the best period: errors that look like rejections are in the wrong place, too."""
 
 VAGUE = 1.25
 """Ratio of the longest to the shortest period that explains as much, from which the period is not stated."""
@@ -161,36 +171,78 @@ def fit_windows(evidence: Evidence, low: int, high: int, errors: ErrorShare) -> 
         ("two periods, refused ones count", counts.two_periods),
         ("fixed periods", counts.fixed),
     ]
-    return [law for name, counter in sorts for law in _best(counts, counter, name, longest, evidence.ambiguous)]
+    return [law for name, counter in sorts for law in _best(evidence, low, counts, counter, name, longest)]
 
 
-def _best(counts: _Counts, counter: Counter, name: str, longest: int, ambiguous: bool) -> Iterator[Explanation]:
+def _best(
+    evidence: Evidence, low: int, counts: _Counts, counter: Counter, name: str, longest: int
+) -> Iterator[Explanation]:
     errors = _errors_by_period(counts, counter, longest)
     if not errors:
         return
-    best = min(errors, key=lambda period: errors[period][0])
-    error, count = errors[best]
-    if count < SMALLEST_COUNT or error > 0.3 * counts.rejected[counts.sampled - 1].sum():
+    rough = min(errors, key=lambda period: errors[period][0])
+    error, count = errors[rough]
+    if count < SMALLEST_COUNT or error > WORST * counts.rejected[counts.sampled - 1].sum():
         return
-    counted, refused_count = counter(best, counts.ends)
-    if ambiguous and _episodes(counts, counted, count, refused_count) < 2:
+    best, as_good = rough, [p for p, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
+    refused_count = counter(rough, counts.ends)[1]
+    alike = max(as_good)
+    if refused_count:
+        best = int(np.median(as_good))
+    else:
+        best, as_good = _likeliest(evidence, low, counts, counter, errors, rough)
+        count = errors[best][1]
+    counted = counter(best, counts.ends)[0]
+    if evidence.ambiguous and _episodes(counts, counted, count, refused_count) < 2:
         return
-    room = counts.refused_in_group - (counted - count) if refused_count else count - counted
     wide = 1.0 + 0.01 * count
     estimates = [Estimate("count", count, max(0.0, count - wide), count + wide, "requests")]
-    as_good = [period for period, (other, _) in errors.items() if other <= error + max(2.0, 0.02 * error)]
     shortest, highest = min(as_good), max(as_good)
     # the longest period of all only says that the counter was never seen to start anew
-    if highest <= max(VAGUE * shortest, shortest + 4) and highest < max(errors):
-        period_s = float(np.median(as_good)) * BIN_S
-        estimates.append(Estimate("period", period_s, (shortest - 1) * BIN_S, (highest + 1) * BIN_S, "s"))
-    yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), room, sort=name)
+    if max(alike, highest) <= max(VAGUE * shortest, shortest + 4) and max(alike, highest) < max(errors):
+        low_s, high_s = (shortest - 1) * BIN_S, (highest + 1) * BIN_S
+        estimates.append(Estimate("period", best * BIN_S, low_s, high_s, "s"))
+    yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), _room(counts, counted, count, refused_count), sort=name)
+
+
+def _likeliest(
+    evidence: Evidence,
+    low: int,
+    counts: _Counts,
+    counter: Counter,
+    errors: dict[int, tuple[float, float]],
+    rough: int,
+) -> tuple[int, list[int]]:
+    """The likeliest period and those about as likely.
+
+    Within a bin nobody knows what came first, so that the rough error prefers logs a little too short.
+    """
+    near = sorted(errors, key=lambda period: errors[period][0])[:CLOSER]
+    near += [period for period in range(rough - 2, rough + 8) if period in errors and period not in near]
+    likely = {period: _likelihood(evidence, low, counts, counter, period, errors[period][1]) for period in near}
+    best = max(likely, key=lambda period: likely[period])
+    return best, [period for period in near if likely[period] >= likely[best] - AS_LIKELY]
+
+
+def _room(counts: _Counts, counted: Floats, limit: float, refused_count: bool) -> Floats:
+    return counts.refused_in_group - (counted - limit) if refused_count else limit - counted
+
+
+def _likelihood(evidence: Evidence, low: int, counts: _Counts, counter: Counter, period: int, limit: float) -> float:
+    counted, refused_count = counter(period, counts.ends)
+    room = _room(counts, counted, limit, refused_count)
+    return likelihood_of(evidence, low, low + len(counts.ends), room, 0.0)[0]
 
 
 def _errors_by_period(counts: _Counts, counter: Counter, longest: int) -> dict[int, tuple[float, float]]:
     """Return, for each period tried, its error and its limit; nothing if none comes near."""
-    steps = int(np.log(longest / (SHORTEST_S * BINS_PER_S)) / np.log(COARSE_RATIO)) + 1
-    grid = np.unique(np.round(SHORTEST_S * BINS_PER_S * COARSE_RATIO ** np.arange(steps)).astype(np.int64)).tolist()
+    shortest = int(SHORTEST_S * BINS_PER_S)
+    # valleys are narrow: a period that is a bin too long is a cliff where many periods fit into the run
+    fine = np.arange(shortest, min(longest, EVERY_TO) + 1)
+    coarse = EVERY_TO * COARSE_RATIO ** np.arange(
+        1, int(np.log(max(1.0, longest / EVERY_TO)) / np.log(COARSE_RATIO)) + 1
+    )
+    grid = np.unique(np.concatenate((fine, np.round(coarse).astype(np.int64)))).tolist()
     errors = {period: _error(counts, counter, period) for period in grid}
     rough = [errors[period][0] for period in grid]
     if min(rough) > HOPELESS * counts.rejected[counts.sampled - 1].sum():
