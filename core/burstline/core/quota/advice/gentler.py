@@ -37,8 +37,7 @@ def gentler(
         grows: whether it would refuse any in the part that was not replayed.
     """
     load = scaled(plan.load, demand.scale)
-    holds = _holds(plan, account, demand, load)
-    least = least_slowness(holds)
+    least = least_slowness(_holds(plan, account, demand, load, DRAWS))
     found: tuple[Phase, ...] | None = None
     text: tuple[str, ...] = (
         "No slower ramp of this plan passes: it needs fewer requests, shorter ones, or another account.",
@@ -52,7 +51,9 @@ def gentler(
             if verified:
                 break
         text = changes_text(load, found or load)
-    pace = (least, chosen) if least is not None and chosen is not None else None
+    # like a quota's required number, the slowness without headroom is what this very plan needs
+    usual = least_slowness(_holds(plan, account, demand, load, 1)) if least is not None else None
+    pace = (usual, chosen) if usual is not None and chosen is not None else None
     advices = []
     if burst:
         served = min(0.99, account.gateway.burst / max(1.0, burst_needed(demand.times_s, account.gateway.rate_per_s)))
@@ -75,13 +76,15 @@ def _others(
     return ways_out(plan, demand, Limit(refused, max(0.01, served), concurrency, ramps=False))
 
 
-def _holds(plan: Plan, account: Account, demand: Demand, load: tuple[Phase, ...]) -> Callable[[float], bool]:
+def _holds(
+    plan: Plan, account: Account, demand: Demand, load: tuple[Phase, ...], draws: int
+) -> Callable[[float], bool]:
     bucket = account.gateway
     gateway = plan.target.front in GATEWAY_FRONTS
 
     def holds(slowness: float) -> bool:
         slower = slowed(load, slowness, bucket.rate_per_s)
-        for draw in range(DRAWS):
+        for draw in range(draws):
             # random arrivals of a later run are others than this one's
             gentle = with_load(demand, replace(plan, seed=plan.seed + draw), slower)
             if gateway and burst_needed(gentle.times_s, bucket.rate_per_s) > bucket.burst:
