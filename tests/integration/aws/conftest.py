@@ -1,8 +1,13 @@
 """Tests of AWS code run against the emulator's AWS side on loopback, with credentials that are worth nothing."""
 
-from collections.abc import AsyncIterator, Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,3 +90,58 @@ async def _practice(
 def practice() -> StartPractice:
     """Starts an emulator with its AWS side; keyword arguments are `AwsSettings`' own."""
     return _practice
+
+
+BURSTLINE = [sys.executable, "-m", "burstline.client"]
+
+
+class Commands:
+    """A practice AWS in a process of its own, and commands beside it."""
+
+    def __init__(self, folder: Path, account: str, plan: str) -> None:
+        self.folder = folder
+        self.env = {
+            **os.environ,
+            "HOME": str(folder), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "COLUMNS": "160",
+        }  # fmt: skip
+        (folder / "account.yaml").write_text(account)
+        listen = ("--listen", "127.0.0.1:0", "--aws-listen", "127.0.0.1:0", "--aws-lag", "0")
+        self.process = subprocess.Popen(
+            [*BURSTLINE, "emulate", "--account", "account.yaml", *listen], cwd=folder, env=self.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.target = self.process.stdout.readline().rpartition(" ")[2].strip()
+        self.aws = self.process.stdout.readline().rpartition(" ")[2].strip()
+        (folder / "plan.yaml").write_text(plan.replace("TARGET", self.target).replace("AWS", self.aws))
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*BURSTLINE, *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def report(self, name: str, *arguments: str) -> dict[str, Any]:
+        self.command("run", "plan.yaml", "--quiet", "--json", name, *arguments)
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def commands(tmp_path: Path, no_real_aws: None) -> Iterator[Callable[[str, str], Commands]]:
+    """Starts a practice AWS of an account file, with a plan; TARGET and AWS in it are its two addresses."""
+    made: list[Commands] = []
+
+    def start(account: str, plan: str) -> Commands:
+        made.append(Commands(tmp_path, account, plan))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()

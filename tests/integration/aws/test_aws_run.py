@@ -1,10 +1,7 @@
 """`burstline run` against the practice AWS, with and without its AWS side: the same answers, other conclusions."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ import pytest
 pytestmark = pytest.mark.timeout(300)
 """Each command is a process of its own: about 2 s alone, many times that on a machine busy with other tests."""
 
-BURSTLINE = [sys.executable, "-m", "burstline.client"]
 SCHEMA = json.loads((Path(__file__).parents[3] / "server/burstline/server/report.schema.json").read_text())
 ACCOUNT = """\
 region: eu-west-1
@@ -23,58 +19,18 @@ emulator: {front: rest, stage: prod}
 """
 PLAN = """\
 name: with-aws
-target: {url: "%s", front: rest, function: checkout, stage: prod}
+target: {url: "TARGET", front: rest, function: checkout, stage: prod}
 requests: [{name: quote, get: "/quote"}]
 load: [{for: 3s, rate: 80}]
 """
 
 
-class Practice:
-    """A practice AWS in a process of its own, and commands beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.env = {
-            **os.environ,
-            "HOME": str(folder), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "COLUMNS": "160",
-        }  # fmt: skip
-        (folder / "account.yaml").write_text(ACCOUNT)
-        listen = ("--listen", "127.0.0.1:0", "--aws-listen", "127.0.0.1:0", "--aws-lag", "0")
-        self.process = subprocess.Popen(
-            [*BURSTLINE, "emulate", "--account", "account.yaml", *listen], cwd=folder, env=self.env,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.target = self.process.stdout.readline().rpartition(" ")[2].strip()
-        self.aws = self.process.stdout.readline().rpartition(" ")[2].strip()
-        (folder / "plan.yaml").write_text(PLAN % self.target)
-
-    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*BURSTLINE, *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=120, check=False,
-        )  # fmt: skip
-
-    def report(self, name: str, *arguments: str) -> dict[str, Any]:
-        self.command("run", "plan.yaml", "--quiet", "--json", name, *arguments)
-        found: dict[str, Any] = json.loads((self.folder / name).read_text())
-        return found
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-
 @pytest.fixture
-def practised(tmp_path: Path, no_real_aws: None) -> Iterator[Practice]:
-    made = Practice(tmp_path)
-    yield made
-    made.close()
+def practised(commands: Callable[[str, str], Any]) -> Any:
+    return commands(ACCOUNT, PLAN)
 
 
-def test_with_aws_the_500s_are_confirmed_as_throttles_and_their_layer_is_named(practised: Practice) -> None:
+def test_with_aws_the_500s_are_confirmed_as_throttles_and_their_layer_is_named(practised: Any) -> None:
     """Nothing is declared, so the client alone sees 500s at a limit that it does not know."""
     without = practised.report("without.json")
     assert without["aws"] is None
@@ -95,7 +51,7 @@ def test_with_aws_the_500s_are_confirmed_as_throttles_and_their_layer_is_named(p
     assert 0 <= cold["cold_count"] <= 5
 
 
-def test_quotas_are_read_and_the_policy_for_it_is_printed(practised: Practice) -> None:
+def test_quotas_are_read_and_the_policy_for_it_is_printed(practised: Any) -> None:
     quotas = practised.command("quotas", "plan.yaml", "--endpoint-url", practised.aws)
     assert quotas.returncode == 0, quotas.stderr
     assert "eu-west-1, account ending in 9012" in quotas.stdout
@@ -104,7 +60,7 @@ def test_quotas_are_read_and_the_policy_for_it_is_printed(practised: Practice) -
     assert policy["Version"] == "2012-10-17"
 
 
-def test_an_increase_is_asked_for_once_and_followed(practised: Practice) -> None:
+def test_an_increase_is_asked_for_once_and_followed(practised: Any) -> None:
     practised.report("run.json", "--wait-aws", "0")
     asks = ("request-increase", "last", "--quota", "lambda:L-B99A9384", "--value", "50")
     refused = practised.command(*asks, "--endpoint-url", practised.aws)
@@ -119,3 +75,68 @@ def test_an_increase_is_asked_for_once_and_followed(practised: Practice) -> None
     listed = practised.command("increases", "--endpoint-url", practised.aws)
     assert "approved" in listed.stdout
     assert "Granted: the quota is 50 now." in listed.stdout
+
+
+def test_the_forecast_reads_the_account_and_what_others_take_of_it(practised: Any) -> None:
+    """Nothing is declared: 80/s x 100 ms need 8 environments of AWS's 1,000, but of this account's 5."""
+    without = json.loads(practised.command("forecast", "plan.yaml", "--json", "-").stdout)
+    assert without["throttled"]["high"] == 0
+    found = practised.command("forecast", "plan.yaml", "--aws", "--endpoint-url", practised.aws)
+    assert "by the account's concurrency" in found.stdout
+    assert "of the 5 environments that functions without reserved concurrency share" in found.stdout
+
+
+BALANCED = ACCOUNT.replace("front: rest, stage: prod", "front: alb")
+BALANCED_PLAN = """\
+name: balanced
+target: {url: "TARGET", front: alb, function: checkout}
+requests: [{name: quote, get: "/quote"}]
+load: [{for: 3s, rate: 80}]
+"""
+
+
+def test_a_load_balancers_502s_are_decided_by_lambda_and_its_own_metrics_are_shown(
+    commands: Callable[[str, str], Any],
+) -> None:
+    practised = commands(BALANCED, BALANCED_PLAN)
+    found = practised.report("with.json", "--endpoint-url", practised.aws, "--wait-aws", "15s")
+    jsonschema.validate(found, SCHEMA)
+    throttled = found["ledger"]["outcomes"]["throttled"]
+    assert throttled == found["ledger"]["signatures"]["alb.502"] > 0
+    series = {one["metric"]: one for one in found["aws"]["cloudwatch"]["series"]}
+    counted = sum(value for _, value in series["AWS/ApplicationELB HTTPCode_ELB_502_Count"]["points"])
+    assert counted >= throttled
+    assert any("The load balancer counted" in note for note in found["notes"])
+
+
+QUEUED = """\
+region: eu-west-1
+lambda: {functions: {worker: {duration: 200ms}}}
+sqs: {queues: {orders: {function: worker, batch: 1, max_receives: 4, partial_batch: true}}}
+"""
+QUEUED_PLAN = """\
+name: queued
+target: {url: "AWS/123456789012/orders", front: sqs}
+auth: {sigv4: {region: eu-west-1}}
+requests: [{name: order, json: {id: "{{ uuid }}"}, messages: 10}]
+writes: allowed
+load: [{for: 3s, rate: 30}]
+"""
+
+
+def test_messages_are_sent_at_a_paced_rate_and_their_queue_is_watched(commands: Callable[[str, str], Any]) -> None:
+    """300 messages/s, one a call of 200 ms: the event source's first invocations fall behind."""
+    practised = commands(QUEUED, QUEUED_PLAN)
+    found = practised.report("queue.json", "--endpoint-url", practised.aws, "--wait-aws", "5s")
+    jsonschema.validate(found, SCHEMA)
+    assert found["ledger"]["outcomes"]["ok"] == found["ledger"]["sent"] == 90
+    assert found["preflight"][0]["status"] == 200
+    (queue,) = found["aws"]["queues"]
+    assert queue["name"] == "orders"
+    assert queue["peak_waiting"] > 100
+    assert queue["dead_letters"] == 0
+    sent = next(one for one in found["aws"]["cloudwatch"]["series"] if one["metric"] == "AWS/SQS NumberOfMessagesSent")
+    assert sum(value for _, value in sent["points"]) == 910  # the preflight's ten among them
+    notes = " ".join(found["notes"])
+    assert "maxReceiveCount 4 is below 5" in notes
+    assert "messages waited" in notes

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import click
 
+from burstline.client.aws import aws_options, aws_settings
 from burstline.client.options import FILE
 
 EPILOG = """\b
 Examples:
   burstline forecast plan.yaml --account account.yaml
-  burstline forecast plan.yaml --goal 3000 --scaling legacy --json forecast.json"""
+  burstline forecast plan.yaml --goal 3000 --scaling legacy --json forecast.json
+  burstline forecast plan.yaml --aws --profile staging
+
+With --aws the account is read first, with your own credentials: quotas, settings, and what other functions take."""
 
 
 @click.command("forecast", epilog=EPILOG)
@@ -27,6 +31,8 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="Of the simulated runs; the same seed, the same answer."
 )
+@click.option("--aws", "ask_aws", is_flag=True, help="Read quotas and other functions' use from AWS first.")
+@aws_options
 def command(
     plan: Path,
     account: Path | None,
@@ -35,6 +41,11 @@ def command(
     scaling: str | None,
     json_file: Path | None,
     seed: int,
+    ask_aws: bool,
+    region: str,
+    profile: str,
+    role_arn: str,
+    endpoint_url: str,
 ) -> int:
     """Say what PLAN would meet: when throttling begins, by which quota, how much, and the cost. Nothing is sent.
 
@@ -43,6 +54,7 @@ def command(
     import json
     from dataclasses import replace
 
+    from burstline.client.asking import read_account
     from burstline.client.consoles import output_console
     from burstline.client.errors import ClientError, UsageError
     from burstline.client.outcome import check_writable
@@ -66,8 +78,13 @@ def command(
         asked = replace(asked, load=scaled(asked.load, goal / planned))
     regime = Scaling(scaling) if scaling else None
     quotas = account_from_proto(loaded.account)
+    neighbours, read = None, ()
+    if ask_aws:
+        quotas, evidence = read_account(asked, quotas, aws_settings(region, profile, role_arn, endpoint_url))
+        neighbours, read = evidence.neighbours, evidence.notes
     found = forecast(asked, quotas, seed=seed, scaling=regime)
-    share = pool_share_of(found, quotas)
+    found = replace(found, notes=(*read, *found.notes))
+    share = pool_share_of(found, quotas, neighbours)
     if json_file is not None:
         text = json.dumps(document(found, share), indent=2) + "\n"
         if str(json_file) == "-":

@@ -121,7 +121,7 @@ def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours)
         f"The run needs about {run_concurrency:,.0f} of the {pool:,} environments that functions without reserved "
         f"concurrency share ({share}); others took up to {others:,.0f} in the last {neighbours.window_s / 60:.0f} min."
     )
-    if crowded:
+    if crowded and others:
         text += " Together that is more than there is: other functions will be throttled."
     return PoolShare(pool, run_concurrency, others, ratio, crowded, text)
 
