@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 
 import click
 
 from burstline.client.errors import ClientError, UsageError
+from burstline.core.log_lines import set_up
 from burstline.server.app import RunningServer, serve
 from burstline.server.errors import CannotStart
 from burstline.server.settings import Role, ServerSettings, Token
@@ -33,7 +35,7 @@ async def serve_until_signal(settings: ServerSettings) -> int:
     Raises:
         ClientError: the server cannot start.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up(logging.INFO, os.environ.get("BURSTLINE_LOG", ""))
     logging.getLogger("alembic").setLevel(logging.WARNING)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,7 +1,9 @@
 """Workers as processes of their own."""
 
 import logging
+import os
 
+from burstline.core.log_lines import set_up
 from burstline.workers.processes import run_worker_processes
 from burstline.workers.settings import AgentSettings
 
@@ -13,5 +15,5 @@ def work(settings: AgentSettings, processes: int, *, quiet: bool = False) -> int
         The exit code: 0, 1 if the server does not take these workers, 130 or 143 after a signal.
     """
     level = logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up(level, os.environ.get("BURSTLINE_LOG", ""))
     return run_worker_processes(settings, processes)

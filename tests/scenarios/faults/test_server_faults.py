@@ -40,7 +40,7 @@ def test_workers_whose_server_is_gone_stop_at_the_end_of_their_lease(world: Worl
     server.kill()
     gone_s = time.monotonic()
     time.sleep(LEASE_S + 4.0)
-    assert gone_s + LEASE_S - 1.0 <= last_s(world.seen()) <= gone_s + LEASE_S
+    assert gone_s + LEASE_S - 1.5 <= last_s(world.seen()) <= gone_s + LEASE_S  # from the last answered heartbeat on
     # What they did stays known: a server that comes back after all hears it from them.
     world.serve()
     found = account(world, world.report(run, 60.0), scheduled=5200)

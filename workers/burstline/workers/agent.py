@@ -59,6 +59,7 @@ class Agent:
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._worker_id = str(uuid.uuid4())
+        self._name = f"workers/{self._worker_id}"
         self._estimate = ClockEstimate()
         self._holdings: dict[SegmentKey, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,12 +116,14 @@ class Agent:
             began_s = time.monotonic()
             try:
                 await self._attach()
-                _log.warning("the server closed the stream; attaching again")
+                _log.warning("the server closed the stream; attaching again worker=%s", self._name)
             except grpc.aio.AioRpcError as error:
                 raise_if_refused(error, self._settings)
-                _log.warning("no stream to %s (%s); trying again", self._settings.server, error.code().name)
+                code = error.code().name
+                _log.warning("no stream to %s (%s); trying again worker=%s", self._settings.server, code, self._name)
             except _Silent:
-                _log.warning("%s has not answered for %.0f s; attaching again", self._settings.server, SILENCE_S)
+                server = self._settings.server
+                _log.warning("%s has not answered for %.0f s; attaching again worker=%s", server, SILENCE_S, self._name)
             await self._look_for_server()
             if self._lease_left_s() <= 0:
                 await self._streams.close_stale()  # nothing is sent any more that a takeover could double
@@ -183,7 +186,7 @@ class Agent:
     # what the server says
 
     def _welcomed(self, welcome: v1.Welcome) -> None:
-        _log.info("attached to %s as %s", self._settings.server, welcome.name)
+        _log.info("attached server=%s worker=%s", self._settings.server, welcome.name)
         if welcome.HasField("lease_duration"):
             self._lease_s = welcome.lease_duration.ToNanoseconds() * 1e-9
         if welcome.HasField("closed_lease_duration"):

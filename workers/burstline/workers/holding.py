@@ -135,7 +135,8 @@ class Holding:
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - logged, and the run must hear of it
-            _log.exception("segment %s failed on this worker", self.key)
+            key = self.key
+            _log.exception("failed run=%s segment=%d epoch=%d", _run_id(key.run), key.segment, key.epoch)
             self._tell_ready(0, "the worker failed while preparing; its log says more")
             reason = "stopped"
         await self._all_acknowledged.wait()

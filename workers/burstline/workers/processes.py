@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
+from burstline.core.log_lines import set_up
 from burstline.workers.settings import AgentSettings
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
@@ -166,7 +167,7 @@ def _child(settings: AgentSettings, lifeline: Connection, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True, name="lifeline").start()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
     code = run_one(settings, (signal.SIGTERM,))
     sys.stderr.flush()
     os._exit(0 if code > 128 else code)  # a drained child is no error; skip gRPC's slow teardown
