@@ -10,6 +10,7 @@ from burstline.core.load.plan import Arrivals, Constant, Phase, Ramp
 from burstline.core.quota.advice.demand import Demand, demand_of
 from burstline.core.quota.advice.playing import play
 from burstline.core.quota.advice.queueing import queued
+from burstline.core.quota.advice.slowing import least_slowness
 from burstline.core.quota.advice.ways_out import Limit, quicker, thinned, ways_out
 from burstline.core.quota.answers.inflight import floor_of
 from burstline.core.quota.answers.series import series_of
@@ -64,6 +65,12 @@ def test_a_slower_ramp_is_offered_only_where_it_helps(make_run: MakeRun) -> None
     short = replace(demand, times_s=demand.times_s[:400], function=demand.function[:400])
     (way,) = (way for way in ways_out(plan, short, Limit(refused, 0.7)) if way.startswith("A slower ramp"))
     assert "jump ramps over 6 s instead of 2 s" in way
+
+
+def test_a_plan_that_needs_no_change_is_told_so_and_not_searched_for_ever() -> None:
+    assert least_slowness(lambda slowness: True) == pytest.approx(1.0, abs=2e-4)
+    assert least_slowness(lambda slowness: slowness >= 3.5) == pytest.approx(3.5, rel=0.01)
+    assert least_slowness(lambda slowness: False) is None
 
 
 def test_a_queue_never_starts_more_calls_than_its_mapping_may() -> None:

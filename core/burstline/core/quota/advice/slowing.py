@@ -20,6 +20,10 @@ PRECISION = 0.01
 """Of the smallest slowness, relative to what it adds."""
 
 
+FINEST = 1e-4
+"""Below this difference slownesses are one: what holds however little is changed needs (nearly) no change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slowed:
     """A gentler plan.
@@ -63,7 +67,7 @@ def least_slowness(holds: Callable[[float], bool]) -> float | None:
         low, high = high, 1 + (high - 1) * 2
         if high > MOST:
             return None
-    while high - low > PRECISION * (high - 1):
+    while high - low > max(FINEST, PRECISION * (high - 1)):
         middle = (low + high) / 2
         if holds(middle):
             high = middle
