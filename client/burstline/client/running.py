@@ -107,8 +107,10 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
         return
     from burstline.client.embedded import embedded_server, start_workers
 
-    host = host_of(loaded.message.target.url)
-    allow = () if is_loopback(host) else (host,)
+    # Whoever runs a plan of their own lets it fetch its tokens where it says, too.
+    pool = loaded.message.auth.cognito
+    hosts = dict.fromkeys(host_of(url) for url in (loaded.message.target.url, pool.token_url, pool.endpoint_url) if url)
+    allow = tuple(host for host in hosts if not is_loopback(host))
     async with contextlib.AsyncExitStack() as stack:
         access = await stack.enter_async_context(
             embedded_server(options.store, allow=allow, aws=options.aws, aws_wait_s=options.aws_wait_s)
