@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: ministack benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
+.PHONY: ministack screenshots docs benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ lint: $(READY)   ## formatting, types, import rules
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
+docs: $(READY)   ## every command of README, docs and --help, run against servers and a practice AWS here (3 min)
+	$(BIN)/pytest tests/integration/test_docs_commands.py tests/integration/test_docs_first_run.py -m "slow or not slow"
+
 unit: $(READY)   ## the tests
 	$(BIN)/pytest
 
@@ -34,6 +37,12 @@ compose: $(READY) ## docker-compose.yml with a worker killed, and the pods of de
 
 ministack: $(READY) ## the AWS code against an emulator by others, in an environment of its own (2 min)
 	$(BIN)/pytest tests/scenarios/ministack -m ministack
+
+fuzz: $(READY)   ## 10,000 mutated plans and messages at a server (some minutes)
+	BURSTLINE_FUZZ=10000 $(BIN)/pytest tests/integration/server/test_server_fuzz.py
+
+benchmark-many-workers: $(READY)  ## one server, 500 workers' windows a second: CPU and memory over 10 minutes
+	@$(BIN)/python benchmarks/many_workers.py --seconds 600
 
 protos: $(READY) ## write the stubs anew from the .proto files
 	$(BIN)/python protos/generate.py

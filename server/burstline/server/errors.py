@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from burstline.wire.errors import InvalidMessage, Violation
@@ -139,10 +140,36 @@ async def _abort(context: Any, error: BaseException) -> NoReturn:
     raise AssertionError("abort does not return")
 
 
+class _Malformed:
+    """Stands for a request that is no message of its kind. Left to itself grpcio answers INTERNAL."""
+
+    def refuse(self) -> NoReturn:
+        raise InvalidRequest([Violation("", "these bytes are no message of this method")])
+
+
+def _tolerant(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def parsed(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError:
+            return _Malformed()
+
+    return parsed
+
+
+async def _checked(request: Any) -> AsyncIterator[Any]:
+    async for message in request:
+        if isinstance(message, _Malformed):
+            message.refuse()
+        yield message
+
+
 def _single(behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def guarded(request: Any, context: Any) -> Any:
         try:
-            return await behaviour(request, context)
+            if isinstance(request, _Malformed):
+                request.refuse()
+            return await behaviour(request if isinstance(request, Message) else _checked(request), context)
         except grpc.aio.AbortError:
             raise
         except Exception as error:  # noqa: BLE001  # the one place where everything is mapped
@@ -154,7 +181,9 @@ def _single(behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, A
 def _stream(behaviour: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            async for response in behaviour(request, context):
+            if isinstance(request, _Malformed):
+                request.refuse()
+            async for response in behaviour(request if isinstance(request, Message) else _checked(request), context):
                 yield response
         except grpc.aio.AbortError:
             raise
@@ -173,7 +202,7 @@ class RichErrors(grpc.aio.ServerInterceptor):
         if handler is None or not handler_call_details.method.startswith("/burstline."):
             return handler
         parts = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": _tolerant(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary:

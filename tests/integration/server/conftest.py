@@ -257,8 +257,8 @@ def settings_for(store: str, **changes: Any) -> ServerSettings:
     """Settings with free ports and short waits."""
     short: dict[str, Any] = {
         "listen": "127.0.0.1:0", "http": "127.0.0.1:0", "store": store, "start_delay_s": 0.2, "watch_every_s": 0.05,
-        "more_workers_wait_s": 1.0, "lease_s": 1.0, "closed_lease_s": 0.5, "takeover_grace_s": 0.4, "silence_margin_s": 0.2,
-        "return_wait_s": 0.5, "worker_wait_s": 5.0,
+        "more_workers_wait_s": 1.0, "lease_s": 1.0, "closed_lease_s": 0.5, "takeover_grace_s": 0.4,
+        "silence_margin_s": 0.2, "return_wait_s": 0.5, "worker_wait_s": 5.0,
     }  # fmt: skip
     return ServerSettings(**(short | changes))
 
