@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import grpc
 import pytest
+from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
+from played.server import House, Server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -96,3 +99,19 @@ async def target() -> AsyncIterator[Target]:
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    servicer = Server(lease_s=10.0)
+    server = grpc.aio.server()
+    worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, server)
+    run_service_pb2_grpc.add_DataServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    made = House(servicer, f"127.0.0.1:{port}", server)
+    yield made
+    if made.agent is not None:
+        made.agent.cancel()
+        await asyncio.gather(made.agent, return_exceptions=True)
+    await server.stop(0)

@@ -1,0 +1,67 @@
+"""The agent before a run: what preflight shows, and who is refused for good."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from burstline.core.load.plan import (
+    Request,
+)
+from burstline.v1 import worker_service_pb2 as v1
+from burstline.workers.agent import run_agent
+from burstline.workers.errors import Refused
+from burstline.workers.settings import AgentSettings
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from played.plans import plan_for, plan_to_proto
+from played.server import House
+
+
+async def test_preflight_sends_one_marked_request_per_name_and_shows_what_it_saw(house: House, target: Any) -> None:
+    async def answer(line: str, writer: asyncio.StreamWriter) -> None:
+        status = b"403 Forbidden" if "/b" in line else b"200 OK"
+        extra = b"x-amzn-RequestId: 1\r\nx-amz-apigw-id: 2\r\nX-Cache: Miss from cloudfront\r\n"
+        writer.write(b"HTTP/1.1 " + status + b"\r\n" + extra + b"Content-Length: 4\r\n\r\nnope")
+
+    target.behaviour = answer
+    server = house.server
+    await house.attach()
+    plan = plan_for(target, requests=(Request("a", path="/a"), Request("b", path="/b")))
+    server.say(preflight=v1.Preflight(run="runs/r1", plan=plan_to_proto(plan)))
+    await server.until(lambda: server.preflights)
+    report = server.preflights[0]
+    first, second = report.answers
+    assert (report.run, report.sent_count, len(target.requests)) == ("runs/r1", 2, 2)
+    assert all("x-burstline-preflight: 1" in head for head in target.requests)
+    assert (first.request, first.address, first.status, first.signature) == ("a", "127.0.0.1", 200, "plain.ok")
+    assert first.front == 1, "REST, from its headers"
+    assert list(first.cache_headers) == ["x-cache: Miss from cloudfront"]
+    assert (first.tls, first.problem) == ("", "")
+    assert second.status == 403
+    assert "refused us with 403: nope" in second.problem
+
+
+async def test_preflight_of_a_dead_target_says_so(house: House, target: Any) -> None:
+    server = house.server
+    await house.attach()
+    server.say(preflight=v1.Preflight(run="runs/r1", plan=plan_to_proto(plan_for(target, url="http://127.0.0.1:1"))))
+    await server.until(lambda: server.preflights)
+    (answer,) = server.preflights[0].answers
+    assert (answer.status, answer.address, server.preflights[0].sent_count) == (0, "", 0)
+    assert "unreachable.connect" in answer.problem
+
+
+async def test_another_version_is_a_sentence_and_no_second_try(house: House) -> None:
+    detail = AnyMessage()
+    detail.Pack(error_details_pb2.ErrorInfo(reason="VERSION_MISMATCH", domain="burstline"))
+    house.server.refusal = status_pb2.Status(
+        code=code_pb2.FAILED_PRECONDITION, message="server 2.0.0, worker 1.2.3", details=[detail]
+    )
+    with pytest.raises(Refused, match=r"another version.*1\.2\.3.*Install the same version"):
+        await run_agent(AgentSettings(house.address, version="1.2.3"))
+
+
+async def test_a_wrong_token_is_refused_for_good(house: House) -> None:
+    house.server.refusal = status_pb2.Status(code=code_pb2.UNAUTHENTICATED, message="no such token")
+    with pytest.raises(Refused, match="no such token"):
+        await run_agent(AgentSettings(house.address, token="wrong"))
