@@ -9,6 +9,8 @@ from burstline.core.quota.advice.demand import cold_answers
 from burstline.core.quota.advice.provisioning import net_usd_per_hour
 from burstline.core.quota.advice.slowing import least_slowness, slowed
 from burstline.core.quota.advice.splitting import POOL, best_split
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_the_best_split_leaves_every_function_the_same_headroom() -> None:
@@ -83,3 +85,28 @@ def test_others_highest_value_grows_with_how_long_is_looked() -> None:
 def test_provisioned_concurrency_breaks_even_at_60_percent_use() -> None:
     assert net_usd_per_hour(100, 60.0, 1024) == pytest.approx(0.0, abs=1e-3)
     assert net_usd_per_hour(100, 90.0, 1024) < 0 < net_usd_per_hour(100, 30.0, 1024)
+
+
+@given(
+    total=st.integers(8, 40),
+    minimum=st.integers(0, 8),
+    first=st.floats(0.5, 20),
+    second=st.floats(0.5, 20),
+    pooled=st.floats(0, 12),
+)
+def test_no_other_split_in_whole_environments_leaves_the_tightest_more(
+    total: int, minimum: int, first: float, second: float, pooled: float
+) -> None:
+    needs = {"f": first, "g": second} | ({POOL: pooled} if pooled else {})
+    best = -1.0
+    for mine in range(1, total):
+        for other in range(1, total - mine + 1):
+            rest = total - mine - other
+            if rest >= minimum and (rest or not pooled):
+                rooms = [1 - first / mine, 1 - second / other, *([1 - pooled / rest] if pooled else [])]
+                best = max(best, min(rooms))
+    split = best_split(total, needs, minimum)
+    assert (split is None) == (best < 0)
+    if split is not None:
+        assert split.headroom == pytest.approx(best)
+        assert sum(split.shares.values()) == total or not pooled

@@ -1,12 +1,14 @@
 """Reserved concurrency split anew among functions that share an account, so that the smallest headroom is largest.
 
 Headroom of a function is 1 - need / share. The smallest one is largest when all are equal, that is when shares are in
-proportion to needs; the pool of functions without reserved concurrency is one of them, and never below AWS's minimum.
+proportion to needs, to whole environments; the pool of functions without reserved concurrency is one of them, and never
+below AWS's minimum.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import floor
+from heapq import heapify, heapreplace
+from math import ceil
 
 import numpy as np
 
@@ -45,23 +47,22 @@ def best_split(total: int, needs: Mapping[str, float], pool_minimum: int = UNRES
         needs: function -> environments, each >= 0; `POOL` for what shares the rest, if anything does.
         pool_minimum: what must stay unreserved.
     """
-    pool_need = needs.get(POOL, 0.0)
-    own = {name: need for name, need in needs.items() if name != POOL}
-    wanted = sum(own.values())
-    if not own or wanted <= 0:
+    own = [name for name in needs if name != POOL]
+    if not own or sum(needs[name] for name in own) <= 0:
         return None
-    even = total / (wanted + pool_need) if pool_need else 0.0
-    pool = max(pool_minimum, floor(pool_need * even))
-    left = total - pool
-    if left < wanted:
+    shares = {name: max(1, ceil(needs[name])) for name in own}
+    shares[POOL] = max(pool_minimum, ceil(needs.get(POOL, 0.0)))
+    left = total - sum(shares.values())
+    if left < 0:
         return None
-    shares = {name: floor(need * left / wanted) for name, need in own.items()}
-    # what rounding left over goes to the tightest ones
-    for name in sorted(own, key=lambda one: shares[one] / max(own[one], 1e-9))[: max(0, left - sum(shares.values()))]:
+    # one after the other to whoever is tightest then: no other whole numbers leave the tightest one more
+    tightest = [(-need / max(1, shares[name]), name) for name, need in needs.items() if need > 0]
+    heapify(tightest)
+    for _ in range(left):
+        name = tightest[0][1]
         shares[name] += 1
-    shares[POOL] = pool
-    rooms = [1 - need / shares[name] if shares[name] else -1.0 for name, need in needs.items() if need > 0]
-    return Split(shares, min(rooms)) if min(rooms) >= 0 else None
+        heapreplace(tightest, (-needs[name] / shares[name], name))
+    return Split(shares, 1 + tightest[0][0])
 
 
 def split_account(account: Account, split: Split) -> Account:
