@@ -164,8 +164,9 @@ class Roster:
         lease, closed_lease = nanos(self._settings.lease_s), nanos(self._settings.closed_lease_s)
         margin = nanos(self._settings.silence_margin_s)
         expiry = worker.heard_nanos + lease
-        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= closed_lease * 3 // 5:
-            expiry = worker.heard_nanos + closed_lease
+        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= closed_lease * 8 // 5:
+            # It learns of the closing within a moment, also where its heartbeat was overdue by then.
+            expiry = max(worker.heard_nanos + closed_lease, worker.closed_nanos + closed_lease // 5)
             return Fate(expiry, expiry + margin // 4)
         if worker.restored_nanos is not None:
             return Fate(expiry, worker.restored_nanos + lease + margin)

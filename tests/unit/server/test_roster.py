@@ -42,6 +42,14 @@ def test_a_stream_that_closed_right_after_a_heartbeat_is_given_up_after_the_shor
     assert fate_s(roster, 102.75) == pytest.approx((102.5, 102.75)), "the worker may have sent until then"
 
 
+def test_a_stream_that_closed_when_its_heartbeat_was_overdue_leaves_its_worker_half_a_second_to_hear_of_it() -> None:
+    roster, link = Roster(SETTINGS), Link()
+    worker = roster.attach(WHO, link, nanos(100))
+    roster.detach(worker, link, nanos(103))
+    assert fate_s(roster, 103.7) is None
+    assert fate_s(roster, 103.75) == pytest.approx((103.5, 103.75))
+
+
 def test_a_stream_that_closed_after_a_silence_proves_nothing_before_the_lease_is_over() -> None:
     roster, link = Roster(SETTINGS), Link()
     worker = roster.attach(WHO, link, nanos(100))
