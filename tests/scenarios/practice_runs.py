@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 GENERATOR_LIMITED = 4
 TRIES = 3
@@ -53,18 +55,24 @@ def practise(folder: Path, plan: str, account: str, *more: str) -> Practised:
     (folder / "account.yaml").write_text(account)
     env = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""}
     env.pop("BURSTLINE_SERVER", None)
-    for attempt in range(TRIES):
-        with _emulating(folder, env) as target:
-            command = [*BURSTLINE, "run", "plan.yaml", "--target", target, "--json", "r.json", "--yes", *more]
-            ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
-            if ended.returncode == GENERATOR_LIMITED and attempt + 1 < TRIES:
-                continue
-            assert ended.returncode in (0, 3, GENERATOR_LIMITED), ended.stderr
-            with urlopen(f"{target.rpartition('/')[0]}/_burstline/stats", timeout=5) as answer:
-                stats = json.load(answer)
-        break
+    ended, throttled_count = _once(folder, env, more)
+    for _ in range(TRIES - 1):
+        if ended.returncode == GENERATOR_LIMITED:
+            ended, throttled_count = _once(folder, env, more)
+    if ended.returncode == GENERATOR_LIMITED:
+        pytest.skip("this machine is busy with other things: every run was generator_limited, and says nothing of fits")
+    assert ended.returncode in (0, 3), ended.stderr
     report: dict[str, Any] = json.loads((folder / "r.json").read_text())
-    return Practised(report, int(stats["requests"]["throttled"]))
+    return Practised(report, throttled_count)
+
+
+def _once(folder: Path, env: dict[str, str], more: tuple[str, ...]) -> "tuple[subprocess.CompletedProcess[str], int]":
+    """Run the command against a fresh practice AWS; return how it ended, and what was throttled there."""
+    with _emulating(folder, env) as target:
+        command = [*BURSTLINE, "run", "plan.yaml", "--target", target, "--json", "r.json", "--yes", *more]
+        ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
+        with urlopen(f"{target.rpartition('/')[0]}/_burstline/stats", timeout=5) as answer:
+            return ended, int(json.load(answer)["requests"]["throttled"])
 
 
 @contextmanager
