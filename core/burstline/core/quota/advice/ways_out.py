@@ -25,6 +25,9 @@ STEPS_PERCENT = (0, 1, 2, 4, 8, 14, 22, 32)
 MOST_PERCENT = 95
 """Beyond this nobody would call it a cache."""
 
+MOST_SLOWED = 200_000
+"""Arrivals of plans that are tried with slower ramps, which lengthen them up to tenfold."""
+
 SLOWNESS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 MOST_ACCOUNTS = 20
 QUEUE_SHARES = (1.0, 0.9, 0.8, 0.65, 0.5)
@@ -81,7 +84,7 @@ def _ways(plan: Plan, demand: Demand, stretch: Demand, limit: Limit) -> Iterator
                 f"Calls that take {shorter:.0f} % less time (a mean of {mean_s * (1 - shorter / 100):.3g} s instead of "
                 f"{mean_s:.3g} s): {PASSED}"
             )
-    if limit.ramps:
+    if limit.ramps and len(demand.times_s) <= MOST_SLOWED:
         yield from _slower(plan, demand, limit)
     if limit.concurrency is not None and len(demand.functions) == 1:
         yield from _queue(stretch, limit)

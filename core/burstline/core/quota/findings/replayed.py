@@ -18,7 +18,7 @@ from burstline.core.load.totals import Totals
 from burstline.core.load.window import BINS_PER_S
 from burstline.core.quota.admission.replay import LAYER_CODES
 from burstline.core.quota.advice.demand import demand_of
-from burstline.core.quota.advice.playing import is_cut, play
+from burstline.core.quota.advice.playing import play
 from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.answers.inflight import admitted_signatures, floor_of
 from burstline.core.quota.answers.limits import concurrency_limits
@@ -70,7 +70,11 @@ def replayed_decisions(
         decided: what is settled already.
     """
     found = dict(decided)
-    if schedule.users_phases or not any(cap.declared for cap in concurrency_limits(plan, account)):
+    if (
+        schedule.users_phases
+        or schedule.count > MOST_REPLAYED
+        or not any(cap.declared for cap in concurrency_limits(plan, account))
+    ):
         return found
     admitted = series.sum_of(admitted_signatures(series))
     for signature in totals.signatures():
@@ -120,7 +124,7 @@ def _expected(
     demand = demand_of(
         replace(plan, goal=None), account, schedule, totals, series, floor_of(totals, frozenset({signature}))
     )
-    if is_cut(demand) or len(demand.services) < len(demand.functions):
+    if len(demand.services) < len(demand.functions):
         return by_bin, by_layer
     bins = np.minimum((demand.times_s * BINS_PER_S).astype(np.int64), series.count - 1)
     draws = max(1, min(MOST_DRAWS, MOST_REPLAYED // max(1, len(bins))))
