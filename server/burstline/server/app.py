@@ -15,7 +15,7 @@ from burstline.server import judging
 from burstline.server.access import TokenAuth
 from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
-from burstline.server.data_service import DataService
+from burstline.server.data_service import DataService, forget_old_files
 from burstline.server.errors import CannotStart, RichErrors
 from burstline.server.http import serve_http
 from burstline.server.looping import settle_memory
@@ -102,10 +102,13 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
         version = importlib.metadata.version("burstline")
         around = Surroundings(settings, store, SystemClock(), Roster(settings), judge or judging.judge, version)
         runs = Runs(around, make_server_id(settings.server_id, settings.listen))
+        tidying = asyncio.create_task(forget_old_files(store, around.clock, settings.uploads_kept_s), name="tidying")
         try:
             async with _listening(around, runs) as server:
                 yield server
         finally:
+            tidying.cancel()
+            await asyncio.gather(tidying, return_exceptions=True)
             await runs.close()
     finally:
         await asyncio.to_thread(store.close)

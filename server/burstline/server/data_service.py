@@ -2,17 +2,35 @@
 
 import asyncio
 import hashlib
+import logging
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO
 
 from burstline.server.admitting import FILE_LIMIT_BYTES
-from burstline.server.clock import Clock
-from burstline.server.errors import InvalidRequest, NotFound, TooMuch
+from burstline.server.clock import Clock, nanos
+from burstline.server.errors import InvalidRequest, NotFound, StoreUnavailable, TooMuch
 from burstline.server.store import PIECE_BYTES, Store
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc
 from burstline.wire.errors import Violation
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 3600.0
+
+
+async def forget_old_files(store: Store, clock: Clock, kept_s: float) -> None:
+    """Remove what was last uploaded longer ago than `kept_s` seconds, every hour until cancelled."""
+    while True:
+        try:
+            count = await store.drop_files(clock.now_nanos() - nanos(kept_s))
+        except StoreUnavailable as error:
+            log.warning("old uploads stay for now: %s", error)
+        else:
+            if count:
+                log.info("removed old uploads count=%d", count)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 class DataService(run_service_pb2_grpc.DataServiceServicer):
@@ -40,6 +58,8 @@ class DataService(run_service_pb2_grpc.DataServiceServicer):
             sha256 = digest.hexdigest()
             if await self._store.file_size(sha256) is None:
                 await self._keep(spool, sha256, size)
+            else:
+                await self._store.touch_file(sha256, self._clock.now_nanos())
         return wire.UploadResponse(sha256=sha256, size_bytes=size)
 
     async def _keep(self, spool: IO[bytes], sha256: str, size: int) -> None:

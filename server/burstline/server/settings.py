@@ -59,6 +59,7 @@ class ServerSettings:
         stop_wait_s: how long StopRun waits for the workers' word, seconds, > 0.
         aws: whether and as whom AWS is asked.
         aws_wait_s: how long a run waits for CloudWatch before it is judged, seconds, >= 0; 0 looks once.
+        uploads_kept_s: how long after its last upload a file is kept, seconds, > 0.
         series_kept_s: how long after its end a run keeps its metrics slot, seconds, >= 0.
     """
 
@@ -82,4 +83,5 @@ class ServerSettings:
     stop_wait_s: float = 1.0
     aws: AwsSettings = field(default_factory=AwsSettings)
     aws_wait_s: float = 0.0
+    uploads_kept_s: float = 30 * 86_400.0
     series_kept_s: float = 300.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, and_, or_, select, update
+from sqlalchemy import Connection, Engine, Table, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from burstline.server import schema
@@ -183,6 +183,23 @@ class Store:
         """Say that all pieces of a file are there."""
         values = {"sha256": sha256, "size_bytes": size_bytes, "create_nanos": create_nanos}
         await self.writer.write(lambda c: c.execute(self._ignore(schema.files), values) and None)
+
+    async def touch_file(self, sha256: str, now_nanos: int) -> None:
+        """Note that a file was uploaded again: its age counts from now."""
+        statement = update(schema.files).where(schema.files.c.sha256 == sha256).values(create_nanos=now_nanos)
+        await self.writer.write(lambda connection: connection.execute(statement) and None)
+
+    async def drop_files(self, before_nanos: int) -> int:
+        """Remove files that were last uploaded before a moment; return how many."""
+        old = select(schema.files.c.sha256).where(schema.files.c.create_nanos < before_nanos)
+
+        def work(connection: Connection) -> int:
+            found = list(connection.execute(old).scalars())
+            for table in (schema.file_pieces, schema.files):
+                connection.execute(delete(table).where(table.c.sha256.in_(found)))
+            return len(found)
+
+        return await self.writer.write(work)
 
     async def piece(self, sha256: str, number: int) -> bytes | None:
         """Return a piece of a file; None after the last."""

@@ -65,6 +65,7 @@ class FakeWorker:
         self.silent = False
         self.never_ready = False
         self.twice = False
+        self.on_end: Callable[[], object] = lambda: None
         self.attached = asyncio.Event()
         self.stopped: set[tuple[str, int, int]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +111,7 @@ class FakeWorker:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
             while (message := await self._call.read()) is not grpc.aio.EOF:
                 self._handle(message)
+        self.on_end()
 
     def _handle(self, message: worker_wire.AttachResponse) -> None:
         match message.WhichOneof("message"):

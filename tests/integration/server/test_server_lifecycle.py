@@ -1,6 +1,7 @@
 """A run over real channels: from CreateRun to its report."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as worker_wire
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 Make = Callable[..., Any]
 
@@ -233,3 +235,27 @@ async def test_workers_are_listed_with_what_they_hold(serving: Make, settings: M
         assert [w.name for w in listed.workers] == [f"workers/{worker.worker_id}"]
         assert list(listed.workers[0].segments) == [f"{run.name}/segments/0"]
         await client.ended(run.name)
+
+
+async def test_a_server_that_ends_says_so_to_health_checks_before_its_streams_end(
+    serving: Make, settings: Make, workers: Make
+) -> None:
+    seen: list[str] = []
+
+    async def watch(address: str) -> None:
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # the published types leave Watch out
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                async for answer in stub.Watch(health_pb2.HealthCheckRequest()):
+                    name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+                    seen.append(name)
+
+    async with serving(settings()) as (server, _):
+        (worker,) = await workers(server.grpc_address)
+        watching = asyncio.create_task(watch(server.grpc_address))
+        worker.on_end = lambda: seen.append("the worker's stream ended")
+        while not seen:  # noqa: ASYNC110  # a list has no event
+            await asyncio.sleep(0.01)
+    await watching
+    assert seen[:2] == ["SERVING", "NOT_SERVING"]
+    assert "the worker's stream ended" in seen[2:]

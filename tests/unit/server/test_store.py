@@ -168,6 +168,17 @@ async def test_a_file_is_there_only_once_all_its_pieces_are(store: Store) -> Non
     assert [await store.piece("f" * 64, n) for n in range(3)] == [b"one", b"two", None]
 
 
+async def test_files_are_removed_so_long_after_their_last_upload(store: Store) -> None:
+    for name, at in (("a", 10), ("b", 10), ("c", 30)):
+        await store.put_piece(name * 64, 0, b"x")
+        await store.put_file(name * 64, 1, at)
+    await store.touch_file("b" * 64, 40)
+    assert await store.drop_files(30) == 1
+    assert await store.file_size("a" * 64) is None
+    assert await store.piece("a" * 64, 0) is None
+    assert [await store.piece(name * 64, 0) for name in "bc"] == [b"x", b"x"]
+
+
 async def test_one_bad_write_takes_no_other_with_it(store: Store) -> None:
     good = add(store, WindowRow("a", 0, 1, 0, b"x"))
     bad = store.update_run("a", state=None)
