@@ -1,4 +1,4 @@
-"""Log records as lines of JSON, for collectors. Pure: a formatter, which writes nothing itself."""
+"""Log records as lines of JSON, for collectors: a formatter, and what lets a process write with it."""
 
 import json
 import logging
