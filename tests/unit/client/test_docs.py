@@ -4,8 +4,6 @@ import contextlib
 import importlib.util
 import json
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,9 +16,8 @@ from burstline.client.cli import COMMANDS, cli
 from burstline.client.documents import parse_document, read_document
 from burstline.client.spelling.schema import plan_schema
 from click.testing import CliRunner
+from written import PAGES, ROOT, spoken, written_commands
 
-ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 VALIDATOR = jsonschema.Draft202012Validator(plan_schema())
 
 
@@ -33,33 +30,9 @@ def generator() -> ModuleType:
     return module
 
 
-def written_commands() -> Iterator[tuple[str, str]]:
-    """Yield where and what: lines of code, `code` in a sentence with at least one option, examples of --help."""
-    for page in PAGES:
-        text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))
-        code = "\n".join(re.findall(r"```[^\n]*\n(.*?)```", text, re.DOTALL))
-        lines = re.findall(r"^\s*(?:- run: |run: |- )?(burstline [^\n]+)", code, re.MULTILINE)
-        yield from ((page.name, line) for line in lines)
-        yield from ((page.name, line) for line in re.findall(r"`(burstline [a-z-]+ [^`\n]+)`", text))
-    for name in ("", *COMMANDS):
-        command = cli.get_command(click.Context(cli), name) if name else cli
-        assert command is not None
-        epilog = re.sub(r"\\\n\s*", "", command.epilog or "")
-        yield from ((f"{name} --help", line) for line in re.findall(r"^\s*(burstline [^\n]+)", epilog, re.M))
-
-
 def above() -> click.Context:
     """Return the context of `burstline` itself: commands remember which help options the first one had."""
     return click.Context(cli, **cli.context_settings)
-
-
-def spoken(line: str) -> list[str]:
-    """Return a line's arguments: without comments, redirections, pipes, and the brackets of an optional part."""
-    words = shlex.split(re.sub(r"\$\{\{.*?\}\}", "x", line), comments=True)[1:]
-    for mark in ("|", ">", "&", "&&"):
-        if mark in words:
-            words = words[: words.index(mark)]
-    return words
 
 
 @pytest.mark.parametrize(("where", "line"), sorted(set(written_commands())))
