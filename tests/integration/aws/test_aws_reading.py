@@ -57,6 +57,14 @@ async def test_everything_a_rest_plan_runs_into_is_read_with_source_and_code(pra
     assert all(reading.known for reading in found.readings)
 
 
+async def test_key_values_are_never_asked_for(practice: StartPractice) -> None:
+    async with practice() as it:
+        await read_account(it.aws, scope())
+        calls = set(it.side.calls)
+    assert "apigateway GetUsagePlans" in calls
+    assert not [call for call in calls if "Key" in call or call == "lambda GetFunction"]
+
+
 async def test_what_was_read_becomes_the_account_the_emulator_was_made_of(practice: StartPractice) -> None:
     async with practice() as it:
         found = await read_account(it.aws, scope(("checkout", "search")))
