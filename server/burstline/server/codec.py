@@ -1,11 +1,14 @@
 """Stored bytes to our own records: the only file outside the services that knows the v1 messages."""
 
+from google.protobuf.message import DecodeError
+
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import Window
 from burstline.core.quota.quotas import Account
 from burstline.server.record import PreflightAnswer
 from burstline.v1 import resources_pb2, windows_pb2, worker_service_pb2
 from burstline.wire.account import account_from_proto
+from burstline.wire.errors import InvalidMessage, Violation
 from burstline.wire.plan import FRONTS, plan_from_proto
 from burstline.wire.window import window_from_proto
 
@@ -21,8 +24,16 @@ def decode_account(body: bytes | None) -> Account:
 
 
 def decode_window(body: bytes, *, outline: bool = False) -> Window:
-    """Return the window of `WindowRow.body`; its `outline` is what live totals need."""
-    return window_from_proto(windows_pb2.Window.FromString(body), outline=outline)
+    """Return the window of `WindowRow.body`; its `outline` is what live totals need.
+
+    Raises:
+        InvalidMessage: the bytes are no window, or one that cannot be.
+    """
+    try:
+        message = windows_pb2.Window.FromString(body)
+    except DecodeError as error:
+        raise InvalidMessage((Violation("window", "these bytes are no window"),)) from error
+    return window_from_proto(message, outline=outline)
 
 
 def decode_preflight(body: bytes | None) -> tuple[tuple[PreflightAnswer, ...], int]:
