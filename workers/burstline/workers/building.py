@@ -66,6 +66,7 @@ class Builder:
         self._path = url_text(resolve(split.path.rstrip("/") + request.path) or "/")
         self._query = [(quote(name, safe=""), Text(resolve(value))) for name, value in request.query]
         self._headers = _headers(request, headers)
+        self._fixed_headers: Sequence[tuple[str, str]] = _constants(self._headers)
         self._body = _body(request, files)
         if queue_url:
             self._body = _merged(batch_body(self._body, queue_url, request.message_count))
@@ -105,7 +106,7 @@ class Builder:
             pairs = "&".join(f"{name}={quote(text.render(values), safe='')}" for name, text in self._query)
             path = f"{path}{'&' if '?' in path else '?'}{pairs}"
         body = b"".join(part if isinstance(part, bytes) else part.render(values).encode() for part in self._body)
-        headers: Sequence[tuple[str, str]] = [(name, text.render(values)) for name, text in self._headers]
+        headers = self._fixed_headers or [(name, text.render(values)) for name, text in self._headers]
         if self._signer is not None:
             headers = self._signer.sign(self._method, self._origin + path, headers, body)
         lines = [f"{self._method} {self._origin if self._absolute else ''}{path} HTTP/1.1", f"Host: {self._host}"]
@@ -163,6 +164,12 @@ def _headers(request: Request, headers: Sequence[tuple[str, Text]]) -> list[tupl
     if request.json and "content-type" not in own:
         texts.append(("Content-Type", Text("application/json")))
     return texts
+
+
+def _constants(headers: Sequence[tuple[str, Text]]) -> Sequence[tuple[str, str]]:
+    """Return the headers if nothing in them changes, else none."""
+    found = [(name, text.constant) for name, text in headers if text.constant is not None]
+    return found if len(found) == len(headers) else ()
 
 
 def _body(request: Request, files: Mapping[str, bytes]) -> list[bytes | Text]:

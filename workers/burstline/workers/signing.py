@@ -29,6 +29,11 @@ _UNSIGNED = frozenset(
 )
 """Headers that proxies may change on the way, so that botocore does not sign them either."""
 
+MOST_HEADS = 1000
+"""Sets of headers kept for a second; with templates in headers each request has its own."""
+
+_NO_BODY = sha256().hexdigest()
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9_~/-]*").fullmatch
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -55,6 +60,23 @@ class Credentials:
     token: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What requests with the same headers share for a second.
+
+    Attributes:
+        sent: the headers with time and token.
+        canonical: their canonical lines and names, as far as the payload's hash.
+        payload: that hash, if a header states it, else "".
+        authorization: the header's value as far as the signature.
+    """
+
+    sent: list[tuple[str, str]]
+    canonical: str
+    payload: str
+    authorization: str
+
+
 class Signature:
     """Signs with fixed credentials.
 
@@ -69,8 +91,9 @@ class Signature:
     ) -> None:
         self._credentials, self._region, self._service, self._now = credentials, region, service, now
         self._second = -1
-        self.stamp = ""
-        self._scope, self._key = "", b""
+        self.stamp = self._scope = self._preface = ""
+        self._inner = self._outer = sha256()
+        self._heads: dict[object, _Head] = {}
 
     def tick(self) -> str:
         """Return the signed time of this second, as in `20261123T120000Z`; the key is made anew once a day."""
@@ -80,13 +103,17 @@ class Signature:
             if stamp[:8] != self.stamp[:8]:
                 self._make_key(stamp[:8])
             self._second, self.stamp = second, stamp
+            self._preface = f"{_ALGORITHM}\n{stamp}\n{self._scope}\n"
+            self._heads.clear()
         return self.stamp
 
     def _make_key(self, day: str) -> None:
         key = f"AWS4{self._credentials.secret_key}".encode()
         for part in (day, self._region, self._service, "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
-        self._key, self._scope = key, f"{day}/{self._region}/{self._service}/aws4_request"
+        # HMAC (RFC 2104) with its two halves keyed in advance: setting a key up costs more than signing.
+        self._inner, self._outer = (sha256(bytes(one ^ pad for one in key.ljust(64, b"\0"))) for pad in (0x36, 0x5C))
+        self._scope = f"{day}/{self._region}/{self._service}/aws4_request"
 
     def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
         """Return the headers with the signature's own added.
@@ -97,23 +124,34 @@ class Signature:
             headers: as they will be sent, less Host and Content-Length.
             body: all of it.
         """
-        stamp = self.tick()
-        sent = self._dated(headers, stamp)
+        self.tick()
         origin, found, query = url.partition("?")
         scheme, _, rest = origin.partition("://")
         netloc, slash, path = rest.partition("/")
-        names, lines = _canonical_headers(sent, _host(scheme, netloc))
-        payload = next((value for name, value in sent if name.lower() == "x-amz-content-sha256"), "")
+        key = (netloc, *headers)
+        head = self._heads.get(key)
+        if head is None:
+            head = self._heads[key] = self._head(headers, _host(scheme, netloc))
+        payload = head.payload or (sha256(body).hexdigest() if body else _NO_BODY)
         canonical = (
             f"{method}\n{_canonical_path(slash + path)}\n{_canonical_query(query) if found else ''}\n"
-            f"{lines}\n{names}\n{payload or sha256(body).hexdigest()}"
+            f"{head.canonical}{payload}"
         )
-        text = f"{_ALGORITHM}\n{stamp}\n{self._scope}\n{sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{self._preface}{sha256(canonical.encode()).hexdigest()}".encode())
+        outer.update(inner.digest())
+        return [*head.sent, ("Authorization", head.authorization + outer.hexdigest())]
+
+    def _head(self, headers: Sequence[tuple[str, str]], host: str) -> "_Head":
+        """Return what does not change within a second for requests with the same headers."""
+        if len(self._heads) >= MOST_HEADS:
+            self._heads.clear()
+        sent = self._dated(headers, self.stamp)
+        names, lines = _canonical_headers(sent, host)
+        payload = next((value for name, value in sent if name.lower() == "x-amz-content-sha256"), "")
         credential = f"{self._credentials.access_key}/{self._scope}"
-        value = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
-        sent.append(("Authorization", value))
-        return sent
+        value = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature="
+        return _Head(sent, f"{lines}\n{names}\n", payload, value)
 
     def _dated(self, headers: Sequence[tuple[str, str]], stamp: str) -> list[tuple[str, str]]:
         """Return the headers with time and token; those of the plan by the same names give way."""
@@ -153,6 +191,8 @@ def _canonical_query(query: str) -> str:
 
 def _canonical_path(path: str) -> str:
     """Return a path with its dot segments and empty segments taken out, encoded once more, as all but S3 want it."""
+    if _PLAIN_PATH(path) and "//" not in path:
+        return path
     if "//" in path or "/." in path:
         kept: list[str] = []
         for part in path.split("/"):
