@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.engine import burst, cost, memory, pacing, recording, scaling, signing, stall, start, throughput
 from benchmarks.engine.bench import Options, Row, options_of, parser
-from benchmarks.engine.machine import description
+from benchmarks.engine.machine import description, raise_file_limit
 
 ROWS: dict[str, Callable[[Options], Sequence[Row]]] = {
     "throughput": throughput.measure,
@@ -58,6 +58,7 @@ def main() -> int:
     arguments = options.parse_args()
     if unknown := set(arguments.row) - set(ROWS):
         options.error(f"no such row: {', '.join(sorted(unknown))}")
+    raise_file_limit()
     chosen, failed = options_of(arguments), 0
     print(f"{date.today()}  {description()}\npeers here: {', '.join(chosen.programs) or 'none'}\n")
     for name in arguments.row or ROWS:

@@ -5,11 +5,12 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.engine.machine import find
+from benchmarks.engine.machine import awake, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Options:
     Attributes:
         rounds: how often each contender has its turn.
         seconds: how long one measurement lasts.
-        realtime: generator and target go before whatever else runs on their cores.
+        realtime: generator and target go before whatever else runs on their cores, where the system lets us.
         quick: short, small and without peers: to see that the benchmark runs.
         programs: peer -> path, of those that are there.
     """
@@ -88,8 +89,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the options that all rows share."""
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("--rounds", type=int, default=5, help="turns of each contender (5)")
-    made.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (2)")
-    made.add_argument("--realtime", action="store_true", help="before whatever else runs on the two cores (root)")
+    made.add_argument("--seconds", type=float, default=1.5, help="length of one measurement (1.5)")
     made.add_argument("--quick", action="store_true", help="short, small, without peers: does it run?")
     made.add_argument("--cache", default="", help="folder with a venv that has locust, and npm's node_modules")
     for name in ("k6", "vegeta", "wrk2"):
@@ -109,7 +109,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
     found |= {name: find(name) for name in ("wrk", "hey", "ab")}
     found |= {name: find(name, getattr(arguments, name)) for name in ("k6", "vegeta", "wrk2")}
     programs = {} if arguments.quick else {name: path for name, path in found.items() if path}
-    return Options(arguments.rounds, arguments.seconds, arguments.realtime, arguments.quick, programs)
+    return Options(arguments.rounds, arguments.seconds, quick=arguments.quick, programs=programs)
 
 
 def alone(measure: Callable[[Options], Sequence[Row]]) -> None:
@@ -118,3 +118,16 @@ def alone(measure: Callable[[Options], Sequence[Row]]) -> None:
         print(
             f"{row.what}\n  goal:   {row.goal}\n  found:  {row.found}\n  others: {row.others}\n  reached: {row.reached}"
         )
+
+
+@contextmanager
+def exact(options: Options) -> Iterator[Options]:
+    """Give the options for rows that judge by milliseconds: cores that are awake, and nobody before those measured.
+
+    Linux bounds such processes to 95 % of a core, so that is what a highest rate is of.
+    """
+    if options.quick:
+        yield options
+        return
+    with awake():
+        yield replace(options, realtime=True)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from burstline.core.load.plan import Bursts, Phase
 
-from benchmarks.engine.bench import Options, Row, alone, median, rounds, spread
+from benchmarks.engine.bench import Options, Row, alone, exact, median, rounds, spread
 from benchmarks.engine.target import Target, target
 from benchmarks.engine.worker import Worker, plan
 
@@ -37,7 +37,7 @@ def measure(options: Options) -> list[Row]:
     """Return the row."""
     evenness: list[float] = []
     count = 1 if options.quick else 5
-    with target(realtime=options.realtime) as to:
+    with exact(options) as options, target(realtime=options.realtime) as to:
         worker = Worker(options.realtime)
         found = rounds(options, {"burstline": partial(_burst, worker, to, evenness, count)})["burstline"]
         worker.close()

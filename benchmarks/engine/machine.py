@@ -1,6 +1,7 @@
 """Where things run: the target on one core, the generator on another, and what this machine is."""
 
 import contextlib
+import multiprocessing
 import os
 import platform
 import resource
@@ -8,9 +9,11 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+MOST_FILES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,37 @@ def settle(core: int, realtime: bool = False) -> None:
     if realtime and hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """Keep the two cores from going to sleep while inside, with a process of the lowest class (SCHED_IDLE) on each.
+
+    A virtual core that has nothing to do is given back to its host, which wakes it up to some milliseconds late: what
+    is measured then is the host. The processes give way to everything else at once, whoever is measured.
+    """
+    if not hasattr(os, "SCHED_IDLE"):
+        yield
+        return
+    context = multiprocessing.get_context("spawn")
+    spinners = [context.Process(target=_spin, args=(core,), daemon=True) for core in sorted(set(cores()))]
+    for spinner in spinners:
+        spinner.start()
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.join()
+
+
+def _spin(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    parent = os.getppid()
+    while os.getppid() == parent:
+        for _ in range(1_000_000):
+            pass
 
 
 def run_pinned(
@@ -123,6 +157,13 @@ def description() -> str:
         name = platform.machine()
     release = platform.release().split("-")[0]
     return f"{name}, {os.cpu_count()} cores, {platform.system()} {release}, Python {platform.python_version()}"
+
+
+def raise_file_limit() -> None:
+    """Let this process and those it starts open as many files as the memory rows need, where the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, MOST_FILES), max(hard, MOST_FILES)))
 
 
 def find(name: str, given: str = "") -> str:

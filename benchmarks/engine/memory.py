@@ -1,6 +1,7 @@
 """Memory with 2,000 and 20,000 requests in flight: the most that the process had resident."""
 
 import resource
+from dataclasses import replace
 from functools import partial
 
 from burstline.core.load.plan import Constant, Phase
@@ -12,7 +13,7 @@ from benchmarks.engine.worker import Worker, plan
 
 MEBIBYTE = 1 << 20
 RATE = 1000.0
-PEERS = ("hey", "wrk", "autocannon", "locust")
+PEERS = ("hey", "wrk", "autocannon", "k6", "locust")
 
 
 def _ours(to: Target, options: Options, count: int) -> float:
@@ -55,11 +56,12 @@ def measure(options: Options) -> list[Row]:
             for name in PEERS:
                 if name in options.programs and not (name == "locust" and count > 2000):
                     contenders[name] = partial(_theirs, name, to, options, count)
-            few = Options(min(3, options.rounds), options.seconds, options.realtime, options.quick, options.programs)
+            few = replace(options, rounds=min(2 if count <= 2000 else 1, options.rounds))
             found = rounds(few, contenders)
             mine = found.pop("burstline", [float("nan")])
             others = "; ".join(f"{name} {spread(values, 0, 1 / MEBIBYTE)}" for name, values in found.items())
-            reached = median(mine) < median(found["locust"]) if "locust" in found else None
+            theirs = [median(found[name]) for name in ("k6", "locust") if name in found]
+            reached = median(mine) < min(theirs) if theirs else None
             what = f"memory with {count:,} requests in flight, MiB"
             rows.append(Row(what, "below k6 and Locust", spread(mine, 0, 1 / MEBIBYTE), others, reached))
     return rows

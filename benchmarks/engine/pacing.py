@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from burstline.core.load.plan import Constant, Phase
 
-from benchmarks.engine.bench import Options, Row, alone, median, rounds, spread
+from benchmarks.engine.bench import Options, Row, alone, exact, median, rounds, spread
 from benchmarks.engine.peers import PACED, attack
 from benchmarks.engine.target import Seen, Target, target
 from benchmarks.engine.worker import Worker, plan
@@ -53,14 +53,14 @@ def measure(options: Options) -> list[Row]:
     """Return a row for each rate."""
     rows = []
     seconds = max(2.0, options.seconds)
-    with target(realtime=options.realtime) as to:
+    with exact(options) as options, target(realtime=options.realtime) as to:
         worker = Worker(options.realtime)
         for rate in (500, 2000, 8000)[: 1 if options.quick else 3]:
             errors: list[float] = []
             contenders: dict[str, Callable[[], float]] = {
                 "burstline": partial(_ours, worker, to, rate, seconds, errors)
             }
-            for name in PACED[:4]:
+            for name in PACED[:3]:
                 if name in options.programs:
                     contenders[name] = partial(_theirs, name, to, options, rate, seconds + 1)
             found = rounds(options, contenders)

@@ -2,16 +2,16 @@
 
 from burstline.core.load.plan import Auth, AuthKind, Constant, Phase
 
-from benchmarks.engine.bench import Options, Row, alone, median, rounds, spread
+from benchmarks.engine.bench import Options, Row, alone, exact, median, rounds, spread
 from benchmarks.engine.target import Target, target
-from benchmarks.engine.throughput import LATE_S, ladder
+from benchmarks.engine.throughput import LATE_S, Ladder
 from benchmarks.engine.worker import Worker, plan
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "an example, no key"}
 AUTH = Auth(AuthKind.SIGV4, region="eu-west-1", service="execute-api")
 
 
-def _rate(worker: Worker, to: Target, options: Options, path: str, cpu_s: list[float]) -> float:
+def _rate(worker: Worker, to: Target, options: Options, path: str, cpu_s: list[float], ladder: Ladder) -> float:
     def holds(rate: float) -> bool:
         to.behave()
         asked = plan(to.url, Phase("all", options.seconds, Constant(rate)), auth=AUTH, path=path)
@@ -19,18 +19,19 @@ def _rate(worker: Worker, to: Target, options: Options, path: str, cpu_s: list[f
         cpu_s.append(sent.cpu_per_request_s)
         return sent.dropped == 0 and sent.lateness_p99_s < LATE_S
 
-    return ladder(holds, 300.0, 400.0) if options.quick else ladder(holds, 6000.0)
+    return ladder.climb(holds)
 
 
 def measure(options: Options) -> list[Row]:
     """Return the row."""
     changing: list[float] = []
     constant: list[float] = []
-    with target(realtime=options.realtime) as to:
+    ladders = [Ladder(300.0, 400.0) if options.quick else Ladder(6000.0) for _ in range(2)]
+    with exact(options) as options, target(realtime=options.realtime) as to:
         worker = Worker(options.realtime, environment=KEYS)
         contenders = {
-            "each signed": lambda: _rate(worker, to, options, "/quote?n={{ n }}", changing),
-            "never changes": lambda: _rate(worker, to, options, "/quote?sku=1", constant),
+            "each signed": lambda: _rate(worker, to, options, "/quote?n={{ n }}", changing, ladders[0]),
+            "never changes": lambda: _rate(worker, to, options, "/quote?sku=1", constant, ladders[1]),
         }
         found = rounds(options, contenders)
         worker.close()
