@@ -30,10 +30,10 @@ class Gate:
         with self._lock:
             self._passing = False
             for end in self._ends:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # the other side may have closed it
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     end.shutdown(socket.SHUT_RD)  # wakes whoever reads it
-                    end.close()
+                end.close()
             self._ends.clear()
 
     def open(self) -> None:
@@ -46,9 +46,11 @@ class Gate:
 
     def close(self) -> None:
         """End it with all its connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RD)  # wakes whoever accepts
+        self._listener.close()
         self.reset()
         self.open()
-        self._listener.close()
 
     def _accept(self) -> None:
         while True:
