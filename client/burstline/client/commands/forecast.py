@@ -78,7 +78,7 @@ def command(
         asked = replace(asked, load=scaled(asked.load, goal / planned))
     regime = Scaling(scaling) if scaling else None
     quotas = account_from_proto(loaded.account)
-    neighbours, read = None, ()
+    neighbours, read = None, tuple[str, ...]()
     if ask_aws:
         quotas, evidence = read_account(asked, quotas, aws_settings(region, profile, role_arn, endpoint_url))
         neighbours, read = evidence.neighbours, evidence.notes
