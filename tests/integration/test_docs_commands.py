@@ -227,6 +227,8 @@ def prepare(world: World) -> None:
         assert call("run", "plan.yaml", "--quiet", "--json", name)[0] in ANSWERED
     for _ in range(2):
         assert call("run", "plan.yaml", "--quiet", "--json", "new.json", "--server", world.plain)[0] in ANSWERED
+    for name in ("report.json", "after.json"):
+        shutil.copy("main.json", name)
 
 
 @pytest.mark.parametrize("line", LISTENING.values(), ids=LISTENING.keys())
