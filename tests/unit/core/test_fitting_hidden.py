@@ -30,3 +30,9 @@ def test_a_law_that_would_err_at_nearly_every_decision_is_none_and_breaks_nothin
     """An account on which the share of wrong decisions came out at one half, and its tokens at infinity."""
     score = score_of(584_483_525_038)
     assert score.family_right, score.text()
+
+
+def test_what_a_cap_refused_until_it_rose_is_not_taken_for_errors() -> None:
+    """An account on which the rise was put 0.4 s early, and a quarter of all throttles was called errors."""
+    score = score_of(118_722_464_190)
+    assert score.count_right, score.text()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from burstline.core.load.plan import Front
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import BIN_S
+from burstline.core.load.window import BIN_S, BINS_PER_S
 from burstline.core.quota.answers.series import Ints
 from burstline.core.quota.fitting.changes import verdicts_of
 from burstline.core.quota.fitting.choosing import Verdict
@@ -156,6 +156,8 @@ def _error_share(evidence: Evidence, verdicts: list[Verdict], by_time: ErrorShar
     calm = np.zeros(evidence.count, dtype=bool)
     for verdict in verdicts:
         calm[verdict.low : verdict.high] = calm_bins(verdict)
+    for verdict in verdicts[1:]:  # when a law changed is known to about a second: until then the old one may refuse
+        calm[max(0, verdict.low - BINS_PER_S) : verdict.low + BINS_PER_S] = False
     return best_share(by_time, by_calm(evidence, 0, evidence.count, calm))
 
 
