@@ -13,15 +13,18 @@ class Authorizer(Protocol):
 
     def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
         """Return the headers of a request with the authorization's own added."""
+        ...
 
     def moment(self) -> object:
         """Return a value that stays equal as long as the same request gets the same headers."""
+        ...
 
     def refresh(self) -> None:
         """Renew it; may ask the network, so call it in a thread. Raises CannotPrepare; the old one then stays."""
 
     def refresh_in_s(self) -> float:
         """Return in how many seconds it is to be renewed, >= 0."""
+        ...
 
 
 def make_authorizer(plan: Plan, host: str, allowed_hosts: Collection[str]) -> Authorizer | None:

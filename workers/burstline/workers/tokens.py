@@ -40,7 +40,7 @@ _OWN = (".amazonaws.com", ".amazonaws.com.cn", ".amazoncognito.com")
 class _NoRedirects(HTTPRedirectHandler):
     """Follows none: secrets go where the plan says and nowhere else."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> None:
         return None
 
 
