@@ -50,6 +50,7 @@ class Intake:
             if not self._waiting:
                 self._none_waits.set()
             if error is not None:
+                link.answer(beat)  # first: a store that is away for a while must not cost the worker its lease
                 self._failed(error)
                 return
             link.acknowledge(key)
