@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO
@@ -31,6 +33,18 @@ LISTENING = "listening on "
 """What a child's first line of output begins with; the rest is its address."""
 
 
+FROM_PARENT = "-"
+"""In place of a worker's server: its parent writes the address to its standard input when there is one."""
+
+
+def address_from_parent() -> str:
+    """Return the line that the parent writes to standard input; "" if it ended first."""
+    line = b""
+    while not line.endswith(b"\n") and (sign := os.read(0, 1)):
+        line += sign
+    return line.decode().strip()
+
+
 def default_workers() -> int:
     """Return how many worker processes an embedded run has: 2, or 1 on a machine with one core."""
     return min(2, os.cpu_count() or 1)
@@ -41,6 +55,7 @@ class Children:
 
     def __init__(self) -> None:
         self._processes: list[asyncio.subprocess.Process] = []
+        self._workers: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> "Children":
         return self
@@ -68,6 +83,16 @@ class Children:
                 opened.close()
         self._processes.append(process)
         return process
+
+    async def start_workers(self, count: int) -> None:
+        """Start so many workers, 0 or more, unless there are some; they get ready, and wait for `attach_workers`."""
+        if count and self._workers is None:
+            self._workers = await self.start("work", "--server", FROM_PARENT, "--processes", str(count))
+
+    def attach_workers(self, address: str) -> None:
+        """Tell the workers which server they belong to."""
+        if self._workers is not None and self._workers.stdin is not None:
+            self._workers.stdin.write(f"{address}\n".encode())
 
     async def address(self, process: asyncio.subprocess.Process, what: str) -> str:
         """Return the address that a child says it listens on.
@@ -107,6 +132,19 @@ class Children:
             self.kill()
             await asyncio.gather(*waits)
         self._processes.clear()
+        self._workers = None
+
+
+@contextmanager
+def workers_ahead(count: int) -> Iterator[tuple[asyncio.Runner, Children]]:
+    """Start worker processes before there is a server for them, and give what runs the rest; ends them at the end."""
+    children = Children()
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(children.start_workers(count))
+            yield runner, children
+        finally:
+            runner.run(children.stop())
 
 
 def end_with_parent() -> None:

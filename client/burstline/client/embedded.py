@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from burstline.client.abandoned import settle_abandoned
-from burstline.client.children import Children
 from burstline.client.connection import Access
 from burstline.client.errors import ClientError
 from burstline.server.app import running
 from burstline.server.aws.settings import AwsSettings
 from burstline.server.errors import CannotStart
 from burstline.server.settings import ServerSettings
+
+START_DELAY_S = 0.25
+"""From `Start` to T0, seconds: all workers are ready by then, on this machine, and share its clock."""
 
 
 @asynccontextmanager
@@ -36,7 +38,13 @@ async def embedded_server(
         ClientError: it cannot start; says why and what to do.
     """
     settings = ServerSettings(
-        listen="127.0.0.1:0", http=http, store=store, allow=allow, aws=aws or AwsSettings(), aws_wait_s=aws_wait_s
+        listen="127.0.0.1:0",
+        http=http,
+        store=store,
+        allow=allow,
+        start_delay_s=START_DELAY_S,
+        aws=aws or AwsSettings(),
+        aws_wait_s=aws_wait_s,
     )
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -45,9 +53,3 @@ async def embedded_server(
         except CannotStart as error:
             raise ClientError(error.message) from error
         yield Access(server.grpc_address)
-
-
-async def start_workers(children: Children, access: Access, count: int) -> None:
-    """Start worker processes for a server on this machine."""
-    for _ in range(count):
-        await children.start("work", "--server", access.server)

@@ -105,7 +105,8 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     if options.access is not None:
         yield options.access
         return
-    from burstline.client.embedded import embedded_server, start_workers
+    await children.start_workers(options.worker_count)  # first: they import while we do
+    from burstline.client.embedded import embedded_server
 
     # Whoever runs a plan of their own lets it fetch its tokens where it says, too.
     pool = loaded.message.auth.cognito
@@ -116,7 +117,7 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
             embedded_server(options.store, allow=allow, aws=options.aws, aws_wait_s=options.aws_wait_s)
         )
         stack.push_async_callback(children.stop)
-        await start_workers(children, access, options.worker_count)
+        children.attach_workers(access.server)
         yield access
 
 

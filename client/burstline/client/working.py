@@ -8,6 +8,11 @@ from burstline.workers.processes import run_worker_processes
 from burstline.workers.settings import AgentSettings
 
 
+def default_processes() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def work(settings: AgentSettings, processes: int, *, quiet: bool = False) -> int:
     """Run workers until Ctrl-C or SIGTERM; `quiet` logs warnings only.
 

@@ -6,20 +6,20 @@ import importlib.metadata
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from burstline.server import judging
 from burstline.server.access import TokenAuth
 from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
 from burstline.server.data_service import DataService, forget_old_files
 from burstline.server.errors import CannotStart, RichErrors
-from burstline.server.http import serve_http
 from burstline.server.looping import settle_memory
 from burstline.server.quota_service import QuotaService
+from burstline.server.record import RunRecord
 from burstline.server.roster import Roster
 from burstline.server.run_service import RunService
 from burstline.server.runs import Runs, make_server_id
@@ -100,7 +100,7 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
     store = await asyncio.to_thread(Store, settings.store)
     try:
         version = importlib.metadata.version("burstline")
-        around = Surroundings(settings, store, SystemClock(), Roster(settings), judge or judging.judge, version)
+        around = Surroundings(settings, store, SystemClock(), Roster(settings), judge or _judge, version)
         runs = Runs(around, make_server_id(settings.server_id, settings.listen))
         tidying = asyncio.create_task(forget_old_files(store, around.clock, settings.uploads_kept_s), name="tidying")
         try:
@@ -130,7 +130,7 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
     # Before any worker can attach, so that a returning one finds its run.
     await runs.resume()
     grpc_address = _listen(server, settings)
-    async with serve_http(settings.http, runs, store, roster, clock, settings) as http_address:
+    async with _serving_http(around, runs) as http_address:
         await server.start()
         for service in ("", *SERVICES):
             await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -142,6 +142,26 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
             workers.close()
             await server.stop(0.5)
             await asyncio.to_thread(quotas.close)
+
+
+@contextlib.asynccontextmanager
+async def _serving_http(around: Surroundings, runs: Runs) -> AsyncIterator[str]:
+    settings = around.settings
+    if not settings.http:
+        yield ""
+        return
+    # Late: pages and metrics are a quarter of what the server imports, and an embedded one has none.
+    from burstline.server.http import serve_http
+
+    async with serve_http(settings.http, runs, around.store, around.roster, around.clock, settings) as address:
+        yield address
+
+
+def _judge(record: RunRecord) -> dict[str, Any]:
+    """Judge a run; imported when the first one has ended, for fits and advice are much to import."""
+    from burstline.server.judging import judge
+
+    return judge(record)
 
 
 def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:

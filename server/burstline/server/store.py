@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from burstline.server import schema
 from burstline.server.rows import EpochRow, RunRow, RunState, WindowRow
@@ -28,7 +27,7 @@ class Store:
         """Open a store; raises CannotStart."""
         self._engine: Engine = open_engine(url)
         self.writer = Writer(self._engine)
-        self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert = _insert_of(self._engine.dialect.name)
         self._insert_window = self._ignore(schema.windows)
 
     def close(self) -> None:
@@ -210,3 +209,14 @@ class Store:
 
 def _run(row: Any) -> RunRow:
     return RunRow(**{**row, "state": RunState(row["state"])})
+
+
+def _insert_of(dialect: str) -> Callable[[Table], Any]:
+    """Return how to build an insert that may conflict; the other database's part is not imported."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as into_sqlite
+
+        return into_sqlite
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert

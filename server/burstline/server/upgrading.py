@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from burstline.server.errors import CannotStart
 from burstline.server.migrations import HEAD
+from burstline.server.schema import metadata
 
 _PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA busy_timeout=10000")
 # FULL, not NORMAL: in WAL mode NORMAL does not sync at commit, so a power cut could take back a window that its
@@ -64,11 +65,21 @@ def _set_pragmas(connection: object, _record: object) -> None:
     cursor.close()
 
 
+def _make(connection: Connection) -> None:
+    """Make the tables of a new file as they are today; a test holds them against those that migrations make."""
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+
+
 def _upgrade(connection: Connection, shown: str) -> None:
     revision = None
     if inspect(connection).has_table("alembic_version"):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision == HEAD:
+        return
+    if revision is None and connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+        _make(connection)
         return
     if revision is not None and revision > HEAD:
         raise CannotStart(
@@ -77,6 +88,11 @@ def _upgrade(connection: Connection, shown: str) -> None:
             store=shown,
             revision=revision,
         )
+    migrate(connection, "head")
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the tables to a revision, step by step; for stores with data, and for other databases than SQLite."""
     # Late, because alembic takes longer to import than the rest of the server to start.
     from alembic import command
     from alembic.config import Config
@@ -85,4 +101,4 @@ def _upgrade(connection: Connection, shown: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -97,7 +97,7 @@ class World:
             within: what a command is to be run by, such as `ip netns exec NAME`.
             script: what to run in place of `burstline work`; it gets the same `--server`.
         """
-        command = tuple(script) or (*BURSTLINE, "work")
+        command = tuple(script) or (*BURSTLINE, "work", "--processes", "1")
         started = []
         for _ in range(count):
             name = f"worker{len(self._children)}"

@@ -196,6 +196,18 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(url: str) -> None:
     engine.dispose()
 
 
+def test_a_file_that_migrations_made_has_the_tables_that_a_new_one_is_made_with(tmp_path: Path) -> None:
+    old = create_engine(f"sqlite:///{tmp_path}/store.db")
+    with old.begin() as connection:
+        upgrading.migrate(connection, "0001")
+    old.dispose()
+    engine = upgrading.open_engine(f"sqlite:///{tmp_path}/store.db")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    engine.dispose()
+
+
 def test_head_is_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(upgrading.__file__).parent / "migrations"))
     assert scripts.get_current_head() == HEAD

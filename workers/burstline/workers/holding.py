@@ -165,6 +165,7 @@ class Holding:
             if first and not opened:
                 self._tell_ready(0, f"no connection to {assignment.plan.target.url}: {segment.sender.last_problem}")
                 return "stopped"
+            _settle_memory()
             self._tell_ready(opened, "")
             return await self._run(segment)
         finally:
@@ -184,7 +185,6 @@ class Holding:
         now_s = time.monotonic()
         self._clock.start(self._estimate.since_s(start_ns, now_s), now_s)
         self._started_ns = start_ns
-        _settle_memory()
         return await segment.run()
 
     def _tell_ready(self, opened: int, problem: str) -> None:

@@ -9,6 +9,7 @@ from burstline.client.aws import aws_options, aws_settings, option_seconds
 from burstline.client.options import FILE, access_options
 
 if TYPE_CHECKING:
+    from burstline.client.children import Children
     from burstline.client.plans import LoadedPlan
     from burstline.client.running import RunOptions
 
@@ -68,26 +69,28 @@ def command(
     Without --server, this command brings its own server and workers along. The first Ctrl-C stops the run and
     reports what was sent; the second leaves at once.
     """
-    import asyncio
+    from burstline.client.children import default_workers, workers_ahead
 
-    from burstline.client.connection import Access
-    from burstline.client.outcome import check_writable
-    from burstline.client.paths import local_store
-    from burstline.client.plans import load_plan
-    from burstline.client.running import RunOptions
+    # Before all else: worker processes get ready while this one reads the plan and starts a server.
+    with workers_ahead(0 if server is not None else workers or default_workers()) as (runner, children):
+        from burstline.client.connection import Access
+        from burstline.client.outcome import check_writable
+        from burstline.client.paths import local_store
+        from burstline.client.plans import load_plan
+        from burstline.client.running import RunOptions
 
-    loaded = load_plan(plan, settings=settings, target=target, account=account)
-    check_writable(json_file, html_file, junit_file)
-    for note in loaded.notes if not quiet else ():
-        click.echo(f"note: {note}", err=True)
-    if server is None:
-        _ask(loaded, yes)
-    access = Access(server, token, ca, cert, key) if server is not None else None
-    store = local_store() if server is None else ""
-    aws = aws_settings(region, profile, role_arn, endpoint_url)
-    wait_s = option_seconds("--wait-aws", wait_aws)
-    options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
-    return asyncio.run(_run(loaded, options))
+        loaded = load_plan(plan, settings=settings, target=target, account=account)
+        check_writable(json_file, html_file, junit_file)
+        for note in loaded.notes if not quiet else ():
+            click.echo(f"note: {note}", err=True)
+        if server is None:
+            _ask(loaded, yes)
+        access = Access(server, token, ca, cert, key) if server is not None else None
+        store = local_store() if server is None else ""
+        aws = aws_settings(region, profile, role_arn, endpoint_url)
+        wait_s = option_seconds("--wait-aws", wait_aws)
+        options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
+        return runner.run(_run(loaded, options, children))
 
 
 def _ask(loaded: "LoadedPlan", yes: bool) -> None:
@@ -106,12 +109,10 @@ def _ask(loaded: "LoadedPlan", yes: bool) -> None:
     )
 
 
-async def _run(loaded: "LoadedPlan", options: "RunOptions") -> int:
+async def _run(loaded: "LoadedPlan", options: "RunOptions", children: "Children") -> int:
     from rich.console import Console
 
-    from burstline.client.children import Children
     from burstline.client.consoles import output_console
     from burstline.client.running import run_plan
 
-    async with Children() as children:
-        return await run_plan(loaded, options, children, output_console(), Console(stderr=True))
+    return await run_plan(loaded, options, children, output_console(), Console(stderr=True))

@@ -16,7 +16,7 @@ One process uses one core. A server that is away is tried again every second."""
 
 @click.command("work", epilog=EPILOG)
 @access_options("127.0.0.1:7460")
-@click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="How many workers.")
+@click.option("--processes", type=click.IntRange(1, 256), help="How many workers; by default one for each core.")
 @click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics here, the next process one port higher.")
 @click.option("--name", help="What the server shows; by default the host's name.")
 @with_parent
@@ -26,7 +26,7 @@ def command(
     ca: Path | None,
     cert: Path | None,
     key: Path | None,
-    processes: int,
+    processes: int | None,
     metrics: str | None,
     name: str | None,
     with_parent: bool,
@@ -37,10 +37,17 @@ def command(
     """
     import socket
 
-    from burstline.client.children import end_with_parent
-    from burstline.client.working import work
+    from burstline.client.children import FROM_PARENT, address_from_parent, end_with_parent
+    from burstline.client.working import default_processes, work
     from burstline.workers.settings import AgentSettings
 
+    if with_parent and server == FROM_PARENT:
+        from burstline.workers.processes import prepare
+
+        prepare()  # while the parent's server starts
+        server = address_from_parent()
+        if not server:
+            return 0
     host, port = listen_address("--metrics", metrics) if metrics is not None else ("127.0.0.1", None)
     settings = AgentSettings(
         server=server,
@@ -53,8 +60,9 @@ def command(
         metrics_host=host,
         name=name or socket.gethostname(),
     )
+    count = processes or default_processes()
     if with_parent:
         end_with_parent()
     else:
-        click.echo(f"{processes} worker{'s' if processes > 1 else ''} for {server}; Ctrl-C ends them")
-    return work(settings, processes, quiet=with_parent)
+        click.echo(f"{count} worker{'s' if count > 1 else ''} for {server}; Ctrl-C ends them")
+    return work(settings, count, quiet=with_parent)
