@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from typing import IO, cast
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 
@@ -17,7 +17,7 @@ _BLANKS = re.compile(r" +(?=\n)")
 class _Log:
     """A text stream without the blanks that tables and indented text are filled up with."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding = stream.encoding
 
