@@ -124,10 +124,10 @@ def _values(enum: pb.EnumDescriptorProto) -> list[str]:
 
 def metrics_table() -> str:
     """Return a table of every metric of a server and of a worker."""
-    from burstline.server.active import ActiveRun
     from burstline.server.clock import SystemClock
+    from burstline.server.control.active import ActiveRun
+    from burstline.server.control.roster import Roster
     from burstline.server.metrics import RunCollector
-    from burstline.server.roster import Roster
     from burstline.server.settings import ServerSettings
     from burstline.workers.metrics import WorkerMetrics
 

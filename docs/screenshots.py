@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from burstline.client.children import Children
 from burstline.client.connection import Access, Connection, connect, find_run
-from burstline.client.demonstration import demo_files
-from burstline.client.progress import picture
+from burstline.client.running.children import Children
+from burstline.client.running.demonstration import demo_files
+from burstline.client.running.progress import picture
 from burstline.server.app import RunningServer, running
 from burstline.server.settings import ServerSettings
 from burstline.v1 import run_service_pb2 as runs

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 from burstline.core.load.window import Window
-from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
-from burstline.workers.ticking import FOLD_COUNT
+from burstline.workers.recording.recording import WRITTEN, Gauges, Recorder, what
+from burstline.workers.segments.ticking import FOLD_COUNT
 
 from benchmarks.engine.bench import Options, Row, alone, median, rounds, spread
 from benchmarks.engine.machine import cores, settle

@@ -84,10 +84,10 @@ QUANTILES = (0.5, 0.99, 0.999)
 async def _segment(plan: Plan, index: int, count: int, start_s: float, warm: float) -> Sent:
     from burstline.wire.window import window_to_proto
     from burstline.workers.clock import RunClock
-    from burstline.workers.files import FileCache
-    from burstline.workers.holding import _settle_memory
-    from burstline.workers.preparing import make_toolkit, prepare
-    from burstline.workers.running import Segment
+    from burstline.workers.segments.files import FileCache
+    from burstline.workers.segments.holding import _settle_memory
+    from burstline.workers.segments.preparing import make_toolkit, prepare
+    from burstline.workers.segments.running import Segment
 
     totals, encoded = Totals(), 0
 

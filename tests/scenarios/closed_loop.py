@@ -11,7 +11,7 @@ from burstline.core.quota.advice.frontier import highest_rate
 from burstline.core.quota.advice.proposals import Advice
 from burstline.core.quota.advice.slowing import slowed
 from burstline.core.quota.quotas import UNRESERVED_MINIMUM, Account, Bucket
-from burstline.server.weighing import weigh
+from burstline.server.judging.weighing import weigh
 from loop_accounts import LoopCase, loop_case
 from virtual_runs import play_run
 

@@ -20,7 +20,7 @@ from burstline.core.quota.admission.admission import Decision
 from burstline.core.quota.answers.classify import meaning, signatures
 from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.core.quota.quotas import Family
-from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
+from burstline.workers.recording.recording import WRITTEN, Gauges, Recorder, what
 from hidden_throttles import Throttle
 from numpy.typing import NDArray
 

@@ -16,7 +16,7 @@ from burstline.core.quota.search.answer import Bounds, Found
 from burstline.core.quota.search.capped import highest_rate_under
 from burstline.core.quota.search.finding import search
 from burstline.core.quota.search.probing import Probe, outcome_of_report
-from burstline.server.judging import judge
+from burstline.server.judging.judging import judge
 from virtual_runs import play_run
 
 STEP = 0.05

@@ -23,8 +23,8 @@ from burstline.core.quota.answers.classify import meaning, signatures
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS, functions_of
 from burstline.core.quota.answers.signatures import PREFIXES
 from burstline.core.quota.quotas import Account, Layer
-from burstline.server.record import RunRecord
-from burstline.workers.recording import WRITTEN, Gauges, Recorder, what
+from burstline.server.judging.record import RunRecord
+from burstline.workers.recording.recording import WRITTEN, Gauges, Recorder, what
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]

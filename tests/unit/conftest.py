@@ -16,7 +16,7 @@ from burstline.core.quota.admission.replay import LAYER_CODES, replay
 from burstline.core.quota.admission.service_times import sample
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS
 from burstline.core.quota.quotas import Account, Layer, ServiceTime
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]

@@ -20,8 +20,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from burstline.client import exits
-from burstline.client.options import DEFAULT_SERVER
 from burstline.client.problems import Problem
+
+DEFAULT_SERVER = "127.0.0.1:7460"
+"""Where a server listens, and commands look for it, unless told otherwise."""
 
 
 class ClientError(Exception):

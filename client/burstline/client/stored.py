@@ -18,7 +18,7 @@ async def looking(access: Access | None, aws: "AwsSettings | None" = None) -> As
         async with connect(access) as connection:
             yield connection
         return
-    from burstline.client.embedded import embedded_server
+    from burstline.client.running.embedded import embedded_server
 
     async with embedded_server(local_store(), aws=aws) as local, connect(local) as connection:
         yield connection

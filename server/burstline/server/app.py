@@ -15,19 +15,19 @@ from grpc_reflection.v1alpha import reflection
 from burstline.server.access import TokenAuth
 from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
-from burstline.server.data_service import DataService, forget_old_files
+from burstline.server.control.roster import Roster
+from burstline.server.control.runs import Runs, make_server_id
+from burstline.server.control.settling import Judge
+from burstline.server.control.surroundings import Surroundings
 from burstline.server.errors import CannotStart, RichErrors
+from burstline.server.judging.record import RunRecord
 from burstline.server.looping import settle_memory
-from burstline.server.quota_service import QuotaService
-from burstline.server.record import RunRecord
-from burstline.server.roster import Roster
-from burstline.server.run_service import RunService
-from burstline.server.runs import Runs, make_server_id
+from burstline.server.services.data_service import DataService, forget_old_files
+from burstline.server.services.quota_service import QuotaService
+from burstline.server.services.run_service import RunService
+from burstline.server.services.worker_service import WorkerService
 from burstline.server.settings import ServerSettings
-from burstline.server.settling import Judge
-from burstline.server.store import Store
-from burstline.server.surroundings import Surroundings
-from burstline.server.worker_service import WorkerService
+from burstline.server.store.store import Store
 from burstline.v1 import (
     quota_service_pb2,
     quota_service_pb2_grpc,
@@ -151,7 +151,7 @@ async def _serving_http(around: Surroundings, runs: Runs) -> AsyncIterator[str]:
         yield ""
         return
     # Late: pages and metrics are a quarter of what the server imports, and an embedded one has none.
-    from burstline.server.http import serve_http
+    from burstline.server.web.http import serve_http
 
     async with serve_http(settings.http, runs, around.store, around.roster, around.clock, settings) as address:
         yield address
@@ -159,7 +159,7 @@ async def _serving_http(around: Surroundings, runs: Runs) -> AsyncIterator[str]:
 
 def _judge(record: RunRecord) -> dict[str, Any]:
     """Judge a run; imported when the first one has ended, for fits and advice are much to import."""
-    from burstline.server.judging import judge
+    from burstline.server.judging.judging import judge
 
     return judge(record)
 

@@ -19,11 +19,11 @@ from prometheus_client.registry import Collector
 
 from burstline.core.load.histogram import Histogram
 from burstline.core.quota.quotas import Account
-from burstline.server.active import ActiveRun
 from burstline.server.clock import Clock, seconds
-from burstline.server.progress import last_full, progress_of
-from burstline.server.roster import Roster
-from burstline.server.uses import uses_of
+from burstline.server.control.active import ActiveRun
+from burstline.server.control.progress import last_full, progress_of
+from burstline.server.control.roster import Roster
+from burstline.server.control.uses import uses_of
 
 SLOT_COUNT = 8
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

@@ -17,9 +17,9 @@ from burstline.core.load.totals import Totals
 from burstline.emulator.aws.settings import AwsSideSettings
 from burstline.workers.clock import RunClock
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.files import FileCache
-from burstline.workers.preparing import make_toolkit, prepare
-from burstline.workers.running import Segment
+from burstline.workers.segments.files import FileCache
+from burstline.workers.segments.preparing import make_toolkit, prepare
+from burstline.workers.segments.running import Segment
 
 StartPractice = Callable[..., AbstractAsyncContextManager[Any]]
 SECRETS = {"API_KEY": "the-api-key", "TOKEN": "the-bearer-token", "PASSWORD": "pa55", "CLIENT_SECRET": "cl1ent"}

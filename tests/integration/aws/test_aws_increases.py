@@ -13,9 +13,9 @@ from burstline.emulator.aws.running import RunningAwsSide
 from burstline.emulator.aws.settings import AwsSideSettings
 from burstline.server.app import running
 from burstline.server.aws.settings import AwsSettings
-from burstline.server.rows import RunRow, RunState
 from burstline.server.settings import Role, ServerSettings, Token
-from burstline.server.store import Store
+from burstline.server.store.rows import RunRow, RunState
+from burstline.server.store.store import Store
 from burstline.v1 import quota_service_pb2 as wire
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1.quota_service_pb2_grpc import QuotaServiceStub

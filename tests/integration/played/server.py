@@ -16,7 +16,7 @@ from burstline.core.load.window import Window
 from burstline.v1 import run_service_pb2, run_service_pb2_grpc, windows_pb2, worker_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.wire.window import window_from_proto
-from burstline.workers.agent import run_agent
+from burstline.workers.joining.agent import run_agent
 from burstline.workers.settings import AgentSettings
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import status_pb2

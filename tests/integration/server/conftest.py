@@ -15,7 +15,7 @@ from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.window import AnswerKey, Latency, LatencyKey, Load, Window
 from burstline.server.app import RunningServer, running
 from burstline.server.clock import SystemClock
-from burstline.server.record import RunRecord
+from burstline.server.judging.record import RunRecord
 from burstline.server.settings import ServerSettings
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire

@@ -155,7 +155,7 @@ async def test_an_unexpected_error_shows_no_inside(
         raise RuntimeError("password=hunter2")
 
     async with serving(settings()) as (_, client):
-        monkeypatch.setattr("burstline.server.store.Store.runs", broken)
+        monkeypatch.setattr("burstline.server.store.store.Store.runs", broken)
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await client.runs.ListRuns(wire.ListRunsRequest())
         assert error.value.code() is grpc.StatusCode.INTERNAL

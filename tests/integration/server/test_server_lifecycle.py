@@ -9,7 +9,7 @@ import aiohttp
 import grpc
 import pytest
 from burstline.server.app import running
-from burstline.server.record import RunRecord
+from burstline.server.judging.record import RunRecord
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc

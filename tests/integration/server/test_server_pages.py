@@ -13,8 +13,8 @@ import grpc
 import pytest
 from axe import violations_async
 from burstline.server.app import RunningServer, running
-from burstline.server.entry import COOKIE
 from burstline.server.settings import Role, Token
+from burstline.server.web.entry import COOKIE
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc

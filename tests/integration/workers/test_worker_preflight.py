@@ -8,8 +8,8 @@ from burstline.core.load.plan import (
     Request,
 )
 from burstline.v1 import worker_service_pb2 as v1
-from burstline.workers.agent import run_agent
 from burstline.workers.errors import Refused
+from burstline.workers.joining.agent import run_agent
 from burstline.workers.settings import AgentSettings
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2

@@ -10,7 +10,7 @@ from burstline.core.load.plan import (
     Phase,
 )
 from burstline.v1 import worker_service_pb2 as v1
-from burstline.workers.agent import run_agent
+from burstline.workers.joining.agent import run_agent
 from burstline.workers.settings import AgentSettings
 from google.rpc import code_pb2, status_pb2
 from played.plans import plan_for

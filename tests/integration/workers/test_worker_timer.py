@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from burstline.workers.timer import FileTimer, LoopTimer, Timer, open_timer
+from burstline.workers.sending.timer import FileTimer, LoopTimer, Timer, open_timer
 
 KINDS = [LoopTimer, pytest.param(FileTimer, marks=pytest.mark.skipif(sys.platform != "linux", reason="needs timerfd"))]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from burstline.core.load.plan import Connections
-from burstline.workers.addresses import Gate
-from burstline.workers.dialing import Dialer
-from burstline.workers.flights import Flight
-from burstline.workers.sending import Sender
+from burstline.workers.sending.addresses import Gate
+from burstline.workers.sending.dialing import Dialer
+from burstline.workers.sending.flights import Flight
+from burstline.workers.sending.sending import Sender
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with openssl")

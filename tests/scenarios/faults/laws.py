@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from burstline.server.codec import decode_window
-from burstline.server.store import Store
+from burstline.server.judging.codec import decode_window
+from burstline.server.store.store import Store
 from faults.world import Seen, World
 
 

@@ -6,7 +6,7 @@ python many_agents.py --count N --server HOST:PORT
 import argparse
 import asyncio
 
-from burstline.workers.agent import run_agent
+from burstline.workers.joining.agent import run_agent
 from burstline.workers.settings import AgentSettings
 
 

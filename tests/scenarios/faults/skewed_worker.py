@@ -9,8 +9,8 @@ worker reads or waits for: timers are armed at instants of the wrong clock, and 
 import argparse
 import time
 
-from burstline.workers import timer
 from burstline.workers.processes import run_worker_processes
+from burstline.workers.sending import timer
 from burstline.workers.settings import AgentSettings
 
 

@@ -10,9 +10,9 @@ from burstline.core.load.totals import Totals
 from burstline.core.quota.fitting.fitting import Fit, FitResult, fit
 from burstline.core.quota.quotas import Family
 from burstline.workers.clock import RunClock
-from burstline.workers.files import FileCache
-from burstline.workers.preparing import make_toolkit, prepare
-from burstline.workers.running import Segment
+from burstline.workers.segments.files import FileCache
+from burstline.workers.segments.preparing import make_toolkit, prepare
+from burstline.workers.segments.running import Segment
 
 ATTEMPTS = 3
 """A busy machine may make the generator late, or the throttler; then the run says little about the fit."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from burstline.client.errors import InvalidPlan
-from burstline.client.plans import LoadedPlan, load_plan
+from burstline.client.spelling.plans import LoadedPlan, load_plan
 from burstline.core.load import plan as core
 from burstline.core.quota.aws.iam import scope_of
 from burstline.core.quota.quotas import Queue

@@ -4,7 +4,7 @@ import io
 
 import pytest
 from burstline.client.consoles import output_console
-from burstline.client.listing import runs_table
+from burstline.client.reports.listing import runs_table
 from burstline.v1 import resources_pb2 as v1
 
 RUN = v1.Run(name="runs/20261123-124008-c66814", state=v1.Run.SUCCEEDED, verdict="generator_limited")

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 from burstline.client.cli import COMMANDS, cli
-from burstline.client.documents import parse_document, read_document
+from burstline.client.spelling.documents import parse_document, read_document
 from burstline.client.spelling.schema import plan_schema
 from click.testing import CliRunner
 from written import PAGES, ROOT, spoken, written_commands

@@ -7,12 +7,12 @@ import grpc
 import grpc.aio
 import pytest
 from burstline.client.cli import COMMANDS, cli
-from burstline.client.consent import is_loopback, obtain_consent
 from burstline.client.errors import ClientError, NotFound, RefusedByServer, ServerFailed, UsageError, from_rpc
 from burstline.client.exits import exit_code
-from burstline.client.junit import junit_xml
-from burstline.client.practice import load_practice
-from burstline.client.serving import tokens_from
+from burstline.client.reports.junit import junit_xml
+from burstline.client.running.consent import is_loopback, obtain_consent
+from burstline.client.running.practice import load_practice
+from burstline.client.running.serving import tokens_from
 from burstline.core.load.plan import Bursts, Constant, Front, Phase, Plan, Request, Target, Users
 from burstline.core.quota.ahead import Ahead, ahead_of
 from burstline.core.quota.quotas import Account, Function, ServiceTime

@@ -7,12 +7,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from burstline.client.junit import junit_xml
-from burstline.client.listing import Filter, run_document
-from burstline.client.tabular import csv_bytes, openmetrics_bytes
+from burstline.client.reports.junit import junit_xml
+from burstline.client.reports.listing import Filter, run_document
+from burstline.client.reports.tabular import csv_bytes, openmetrics_bytes
 from burstline.core.load.plan import Condition, Constant, Phase
 from burstline.core.quota.quotas import Account, Bucket
-from burstline.server.judging import RunRecord, judge
+from burstline.server.judging.judging import RunRecord, judge
 from burstline.v1 import resources_pb2 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Metric

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from burstline.client import following
 from burstline.client.errors import ClientError, ServerFailed, ServerUnreachable
-from burstline.client.following import follow
-from burstline.client.signals import StopAsked
+from burstline.client.running import following
+from burstline.client.running.following import follow
+from burstline.client.running.signals import StopAsked
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as runs
 

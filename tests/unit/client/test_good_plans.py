@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from burstline.client.plans import LoadedPlan, load_plan
+from burstline.client.spelling.plans import LoadedPlan, load_plan
 from burstline.core.load import plan as core
 from burstline.v1 import resources_pb2 as v1
 

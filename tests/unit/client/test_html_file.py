@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from burstline.client.errors import ClientError
-from burstline.client.outcome import write_report
-from burstline.server.judging import RunRecord, judge
+from burstline.client.running.outcome import write_report
+from burstline.server.judging.judging import RunRecord, judge
 
 MakeRun = Callable[..., RunRecord]
 

@@ -8,7 +8,7 @@ import pytest
 from burstline.client.reports.text import render_report
 from burstline.core.load.plan import Condition, Constant, Phase
 from burstline.core.quota.quotas import Account, Bucket
-from burstline.server.judging import RunRecord, judge
+from burstline.server.judging.judging import RunRecord, judge
 from rich.console import Console
 
 STEADY = (Phase("steady", 5.0, Constant(300.0)),)

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from burstline.client.progress import (
+from burstline.client.running.progress import (
     LineView,
     line_text,
     picture,

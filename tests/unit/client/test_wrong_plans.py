@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from burstline.client.errors import InvalidPlan
-from burstline.client.plans import load_plan
 from burstline.client.problems import Problem
+from burstline.client.spelling.plans import load_plan
 
 GOOD = """\
 name: steady

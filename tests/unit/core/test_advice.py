@@ -16,7 +16,7 @@ from burstline.core.quota.advice.proposals import Advice, with_headroom
 from burstline.core.quota.answers.inflight import floor_of
 from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime, UsagePlan
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

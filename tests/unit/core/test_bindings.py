@@ -9,7 +9,7 @@ from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.answers.settle import settle
 from burstline.core.quota.findings.bindings import Binding, bindings_of
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Layer, ServiceTime, UsagePlan
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 MakeRun = Callable[..., RunRecord]
 STATED = frozenset({"lambda.concurrency", "apigateway.stages.prod", "apigateway.usage_plans.gold"})

@@ -8,7 +8,7 @@ from burstline.core.load.plan import Front
 from burstline.core.quota.advice.cost import cost_of
 from burstline.core.quota.advice.demand import TABLE_SIZE, Demand, ServiceTimes
 from burstline.core.quota.quotas import Account, Function
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 KNOWN = {"f": ServiceTimes(np.full(TABLE_SIZE, 0.1), 0.0, "")}
 ACCOUNT = Account(functions={"f": Function("f", memory_mb=512)})

@@ -12,7 +12,7 @@ from burstline.core.quota.advice.frontier import highest_rate
 from burstline.core.quota.answers.inflight import Floor, floor_of
 from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 from hypothesis import given
 from hypothesis import strategies as st
 

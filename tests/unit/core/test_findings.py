@@ -10,7 +10,7 @@ from burstline.core.quota.answers.inflight import floor_of
 from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.findings.findings import Finding, findings_of
 from burstline.core.quota.quotas import Account, Bucket, Function
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 MakeRun = Callable[..., RunRecord]
 STEADY = (Phase("steady", 5.0, Constant(400.0)),)

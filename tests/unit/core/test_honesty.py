@@ -8,7 +8,7 @@ from burstline.core.load.totals import Second, Totals
 from burstline.core.load.window import Drop, Load
 from burstline.core.quota.answers.honesty import LimitedSpan, limited_s, limited_spans, overlaps
 from burstline.core.quota.answers.series import series_of
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 
 def spans(totals: Totals) -> tuple[LimitedSpan, ...]:

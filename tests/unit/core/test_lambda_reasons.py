@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from burstline.core.load.plan import Constant, Front, Phase, Target
 from burstline.core.quota.quotas import Account, Function, Layer, ServiceTime
-from burstline.server.judging import RunRecord
-from burstline.server.weighing import weigh
+from burstline.server.judging.judging import RunRecord
+from burstline.server.judging.weighing import weigh
 
 MakeRun = Callable[..., RunRecord]
 TARGET = Target("https://lambda.eu-west-1.amazonaws.com", Front.LAMBDA, "f")

@@ -6,8 +6,8 @@ import pytest
 from burstline.core.load.plan import Constant, Phase
 from burstline.core.load.samples import Outcome
 from burstline.core.quota.quotas import Account, ServiceTime
-from burstline.server.judging import RunRecord
-from burstline.server.weighing import weigh
+from burstline.server.judging.judging import RunRecord
+from burstline.server.judging.weighing import weigh
 from loop_accounts import loop_case
 from virtual_runs import play_run
 

@@ -13,7 +13,7 @@ from burstline.core.quota.answers.inflight import floor_of, in_flight
 from burstline.core.quota.answers.series import Series, per_second, series_of
 from burstline.core.quota.answers.settle import Settlement, apportion, settle
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, ServiceTime
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 from hypothesis import given
 from hypothesis import strategies as st
 

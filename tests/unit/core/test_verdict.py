@@ -11,7 +11,7 @@ from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.answers.settle import settle
 from burstline.core.quota.findings.verdict import EXIT_CODES, ThresholdResult, Verdict, evaluate, verdicts
 from burstline.core.quota.quotas import Account, Bucket
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 FINE: dict[str, object] = {
     "problem": "",

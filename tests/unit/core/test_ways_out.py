@@ -15,7 +15,7 @@ from burstline.core.quota.advice.ways_out import Limit, quicker, thinned, ways_o
 from burstline.core.quota.answers.inflight import floor_of
 from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, ServiceTime
-from burstline.server.judging import RunRecord
+from burstline.server.judging.judging import RunRecord
 
 MakeRun = Callable[..., RunRecord]
 CAP = 30

@@ -4,7 +4,7 @@ import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Second
 from burstline.core.load.window import Drop, Latency, Load
-from burstline.server.aborting import AbortWatch, measure
+from burstline.server.control.aborting import AbortWatch, measure
 from burstline.wire.conditions import parse_condition
 
 

@@ -9,13 +9,13 @@ from burstline.core.load.totals import Second
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account
-from burstline.server.aborting import AbortWatch
-from burstline.server.active import ActiveRun
-from burstline.server.asking import AwsSide, reached_lambda
 from burstline.server.aws.watching import Span
 from burstline.server.clock import SystemClock
-from burstline.server.rows import RunRow
+from burstline.server.control.aborting import AbortWatch
+from burstline.server.control.active import ActiveRun
+from burstline.server.control.asking import AwsSide, reached_lambda
 from burstline.server.settings import ServerSettings
+from burstline.server.store.rows import RunRow
 from burstline.wire.conditions import parse_condition
 
 

@@ -1,7 +1,7 @@
 """What workers send is bytes until it is looked at."""
 
 import pytest
-from burstline.server.codec import decode_window
+from burstline.server.judging.codec import decode_window
 from burstline.wire.errors import InvalidMessage
 
 

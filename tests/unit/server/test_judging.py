@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import burstline.server.reporting
+import burstline.server.judging.reporting
 import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Bursts, Condition, Constant, Front, Goal, Phase, Ramp
 from burstline.core.load.totals import Totals
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
-from burstline.server.judging import PreflightAnswer, RunRecord, WorkerInfo, judge
-from burstline.server.reporting import quantiles
+from burstline.server.judging.judging import PreflightAnswer, RunRecord, WorkerInfo, judge
+from burstline.server.judging.reporting import quantiles
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator
 MakeRun = Callable[..., RunRecord]
 STEADY = (Phase("steady", 5.0, Constant(300.0)),)
 STAGE = Account(stages={"prod": Bucket(100, 100)}, declared=frozenset({"apigateway.stages.prod"}))
-SCHEMA = json.loads(Path(burstline.server.reporting.__file__).with_name("report.schema.json").read_text())
+SCHEMA = json.loads(Path(burstline.server.judging.reporting.__file__).with_name("report.schema.json").read_text())
 
 
 def judged(record: RunRecord) -> dict[str, Any]:

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import burstline.server.reporting
+import burstline.server.judging.reporting
 import pytest
 from burstline.core.load.plan import Bursts, Constant, Front, Goal, Phase, Plan, Request, Target
 from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime
-from burstline.server.judging import judge
+from burstline.server.judging.judging import judge
 from jsonschema import Draft202012Validator
 from virtual_runs import play_run
 
-SCHEMA = json.loads(Path(burstline.server.reporting.__file__).with_name("report.schema.json").read_text())
+SCHEMA = json.loads(Path(burstline.server.judging.reporting.__file__).with_name("report.schema.json").read_text())
 URL = "https://abc.execute-api.eu-west-1.amazonaws.com/prod"
 STEADY = (Phase("steady", 10.0, Constant(300.0)),)
 TRAIN = (Phase("train", 20.0, Bursts(200, 5.0, 0.05, 20.0)),)

@@ -1,7 +1,7 @@
 """Live totals stay small and say what the last seconds were."""
 
 from burstline.core.load.window import AnswerKey, Latency, LatencyKey, Load, Window
-from burstline.server.live import KEPT_S, LiveTotals
+from burstline.server.control.live import KEPT_S, LiveTotals
 
 
 def window(second: int, sent: int) -> Window:

@@ -3,10 +3,10 @@
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.plan import Constant, Phase, Plan, Request, Target
 from burstline.core.quota.quotas import Account, Bucket, Function
-from burstline.server.active import ActiveRun
 from burstline.server.clock import nanos
+from burstline.server.control.active import ActiveRun
 from burstline.server.metrics import SLOT_COUNT, Slots, _buckets, declared_limits, quotas_of
-from burstline.server.rows import RunRow, RunState
+from burstline.server.store.rows import RunRow, RunState
 
 PLAN = Plan("p", Target("http://127.0.0.1"), (Request("r"),), (Phase("one", 1.0, Constant(1.0)),))
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from burstline.server.runs import _is_ours, make_server_id
+from burstline.server.control.runs import _is_ours, make_server_id
 
 HOST = socket.gethostname()
 

@@ -4,13 +4,13 @@ import itertools
 from typing import Any
 
 import pytest
-from burstline.server import entry
-from burstline.server.entry import Sessions, is_private_name, is_same_origin, own_path
 from burstline.server.pages import formats, palette
 from burstline.server.pages.folding import percentile_curve, series_of, value_at
 from burstline.server.pages.masking import HIDDEN, masked
 from burstline.server.pages.rendering import policy
 from burstline.server.pages.tables import MOST_ROWS, thinned
+from burstline.server.web import entry
+from burstline.server.web.entry import Sessions, is_private_name, is_same_origin, own_path
 
 TEXTS = ("TEXT", "QUIET", "LINK", "GOOD", "BAD", "DOUBT", "LIMIT")
 LINES = ("DUE", "SENT", "ACCEPTED", "THROTTLED", "OTHER", "LIMIT", "P50", "P95", "P99")

@@ -12,7 +12,7 @@ from burstline.core.quota.aws.cloudwatch import LAMBDA, Metric, MetricSeries, Wa
 from burstline.core.quota.aws.cold_starts import ColdStarts
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.readings import AccountReading, Reading
-from burstline.server.judging import RunRecord, judge
+from burstline.server.judging.judging import RunRecord, judge
 from burstline.server.pages.report import report_html
 from rich.console import Console
 

@@ -9,7 +9,7 @@ import pytest
 from axe import violations
 from burstline.core.load.plan import Constant, Goal, Pause, Phase, Ramp
 from burstline.core.quota.quotas import Account, Bucket
-from burstline.server.judging import RunRecord, judge
+from burstline.server.judging.judging import RunRecord, judge
 from burstline.server.pages import palette
 from burstline.server.pages.report import report_html
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright

@@ -14,7 +14,7 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Condition, Constant, Goal, Pause, Phase, Ramp, Request
 from burstline.core.load.totals import Totals
 from burstline.core.quota.quotas import Account, Bucket, ServiceTime
-from burstline.server.judging import PreflightAnswer, RunRecord, WorkerInfo, judge
+from burstline.server.judging.judging import PreflightAnswer, RunRecord, WorkerInfo, judge
 from burstline.server.pages.report import CONTENTS, report_html
 
 MakeRun = Callable[..., RunRecord]

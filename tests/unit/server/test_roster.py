@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from burstline.core.load.window import SegmentKey
 from burstline.server.clock import nanos
-from burstline.server.roster import Fate, Identity, Roster
+from burstline.server.control.roster import Fate, Identity, Roster
 from burstline.server.settings import ServerSettings
 
 SETTINGS = ServerSettings()  # lease 10 s, 2.5 s once closed, margin 1 s

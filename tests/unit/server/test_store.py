@@ -14,11 +14,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from burstline.server import schema, upgrading
 from burstline.server.errors import CannotStart, StoreUnavailable
-from burstline.server.migrations import HEAD
-from burstline.server.rows import EpochRow, RunRow, RunState, WindowRow
-from burstline.server.store import Store
+from burstline.server.store import schema, upgrading
+from burstline.server.store.migrations import HEAD
+from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
+from burstline.server.store.store import Store
 from sqlalchemy import create_engine, text
 
 

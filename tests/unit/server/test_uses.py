@@ -6,7 +6,7 @@ from burstline.core.load.plan import Plan
 from burstline.core.load.totals import Second
 from burstline.core.load.window import Latency, Load
 from burstline.core.quota.quotas import Account, Bucket, Function
-from burstline.server.uses import Use, uses_in
+from burstline.server.control.uses import Use, uses_in
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.plan import plan_from_proto
 

@@ -1,7 +1,7 @@
 """Only allowed hosts are sent to, and some addresses never."""
 
 import pytest
-from burstline.workers.addresses import ForbiddenAddress, Gate, gate_for, is_loopback, is_never_allowed
+from burstline.workers.sending.addresses import ForbiddenAddress, Gate, gate_for, is_loopback, is_never_allowed
 
 NEVER = [
     "169.254.169.254",

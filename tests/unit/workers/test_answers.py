@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from burstline.workers.answers import plain_status
-from burstline.workers.connections import Link, Reading
+from burstline.workers.requests.reading import Reading
+from burstline.workers.sending.answers import plain_status
+from burstline.workers.sending.connections import Link
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from burstline.core.load.plan import Constant, Front, Phase, Plan, Request, Target
-from burstline.workers.aws_calls import as_sent, base_url
-from burstline.workers.building import Builder
 from burstline.workers.errors import CannotPrepare
+from burstline.workers.requests.aws_calls import as_sent, base_url
+from burstline.workers.requests.building import Builder
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
 

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from burstline.core.load.plan import Auth, AuthKind, Expect, Front, Request, StatusRange
-from burstline.workers.building import Builder, auth_headers, our_headers
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.secrets import resolve
-from burstline.workers.signing import Signer, signing_scope
-from burstline.workers.templating import Text
+from burstline.workers.requests.building import Builder, auth_headers, our_headers
+from burstline.workers.requests.secrets import resolve
+from burstline.workers.requests.signing import Signer, signing_scope
+from burstline.workers.requests.templating import Text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,7 +159,7 @@ def test_a_missing_secret_is_named_without_any_value() -> None:
 
 def test_a_secret_inside_a_template_goes_in_as_a_literal() -> None:
     text = Text(resolve("${env:K}-{{ n }}", {"K": 'a"{{ x }}\\'}))
-    from burstline.workers.templating import Values
+    from burstline.workers.requests.templating import Values
 
     assert text.render(Values({}, "r", 7)) == 'a"{{ x }}\\-7'
 

@@ -2,7 +2,7 @@
 
 import pytest
 from asyncio_throttle.throttler import Throttler
-from burstline.workers.ceiling import Ceiling, slots_share
+from burstline.workers.sending.ceiling import Ceiling, slots_share
 from hypothesis import given
 from hypothesis import strategies as st
 

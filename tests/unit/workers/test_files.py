@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from burstline.core.load.plan import DataFile, DataFormat, DataOrder
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.files import FileCache, check_columns, read_rows
+from burstline.workers.segments.files import FileCache, check_columns, read_rows
 
 CONTENT = b"sku,qty\nA1,2\nB2,3\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

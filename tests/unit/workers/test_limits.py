@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from burstline.core.load.plan import Bursts, Ceilings, Connections, Constant, Phase, Plan, Request, Target, Users, Warm
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.limits import RESERVED_FILES, check_limits
+from burstline.workers.sending.limits import RESERVED_FILES, check_limits
 
 
 def plan(shape: Users | Bursts | Constant, **changes: object) -> Plan:

@@ -7,7 +7,7 @@ import pytest
 from burstline.core.load.plan import Bursts, Constant, DataOrder, Pause, Phase, Shape
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.selection import Selection
-from burstline.workers.pacing import BATCH_COUNT, CHUNK_COUNT, QUANTUM_S, ArrivalReader, Pacer, tolerances
+from burstline.workers.sending.pacing import BATCH_COUNT, CHUNK_COUNT, QUANTUM_S, ArrivalReader, Pacer, tolerances
 
 
 class Trial:

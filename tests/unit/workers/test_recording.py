@@ -7,8 +7,8 @@ import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import AnswerKey, Drop, LatencyKey, Window, add_bins
-from burstline.workers.columns import Columns
-from burstline.workers.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
+from burstline.workers.recording.columns import Columns
+from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

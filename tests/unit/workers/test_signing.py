@@ -9,10 +9,10 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as TheirCredentials
 from burstline.core.load.plan import Auth, AuthKind, Front, Request
-from burstline.workers.building import Builder
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.signing import Credentials, Signature, signing_scope
-from burstline.workers.templating import Text
+from burstline.workers.requests.building import Builder
+from burstline.workers.requests.signing import Credentials, Signature, signing_scope
+from burstline.workers.requests.templating import Text
 from hypothesis import given
 from hypothesis import strategies as st
 

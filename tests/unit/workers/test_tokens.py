@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from burstline.core.load.plan import Cognito
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.tokens import TokenSource
+from burstline.workers.requests.tokens import TokenSource
 
 PASSWORD, SECRET = "pa55-word", "cl1ent-secret"
 USER = Cognito("client-1", username="load", password="${env:POOL_PASSWORD}", region="eu-west-1")

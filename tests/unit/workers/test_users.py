@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from burstline.core.load.plan import Constant, Phase, Users
 from burstline.core.load.schedule import Schedule, Stripe
-from burstline.workers.users import SHORTEST_PAUSE_S, UserLoops
+from burstline.workers.sending.users import SHORTEST_PAUSE_S, UserLoops
 
 
 class Trial:

@@ -142,15 +142,15 @@ def run_worker_processes(settings: AgentSettings, count: int) -> int:
 def prepare() -> None:
     """Import what a worker needs, before there is anything to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a worker is one core, and NumPy's threads take time to start
-    import burstline.workers.agent  # noqa: F401
+    import burstline.workers.joining.agent  # noqa: F401
 
     _loop_factory()
 
 
 def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> int:
     """Run one worker in this process until it ends or a signal comes; see `run_worker_processes`."""
-    from burstline.workers.agent import run_agent
     from burstline.workers.errors import Refused
+    from burstline.workers.joining.agent import run_agent
 
     async def main() -> int:
         stop = asyncio.Event()

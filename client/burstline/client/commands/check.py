@@ -40,7 +40,7 @@ def command(plan: Path, account: Path | None, target: str | None, settings: tupl
 
     Ends with 0 if the plan is good and with 2 if it is not.
     """
-    from burstline.client.plans import load_plan
+    from burstline.client.spelling.plans import load_plan
     from burstline.client.wording import plural, rate_text, span_text
     from burstline.core.load.cold import cold_burst
     from burstline.core.quota.ahead import ahead_of, usd_text

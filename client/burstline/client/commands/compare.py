@@ -58,7 +58,7 @@ def command(
     from burstline.client.connection import Access
     from burstline.client.consoles import output_console
     from burstline.client.errors import UsageError
-    from burstline.client.outcome import check_writable
+    from burstline.client.running.outcome import check_writable
     from burstline.client.writing import json_bytes, read_report, write_files
 
     try:
@@ -93,7 +93,7 @@ async def _reports(
     from contextlib import AsyncExitStack
 
     from burstline.client.connection import find_run
-    from burstline.client.outcome import fetch_report
+    from burstline.client.running.outcome import fetch_report
     from burstline.client.stored import looking
 
     found: list[dict[str, Any]] = []

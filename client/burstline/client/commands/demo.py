@@ -33,6 +33,6 @@ def command(reports: Path) -> int:
     from rich.console import Console
 
     from burstline.client.consoles import output_console
-    from burstline.client.demonstration import run_demo
+    from burstline.client.running.demonstration import run_demo
 
     return asyncio.run(run_demo(reports, output_console(), Console(stderr=True)))

@@ -33,9 +33,9 @@ def command(
 
     Ends with Ctrl-C.
     """
-    from burstline.client.children import LISTENING, end_with_parent
     from burstline.client.errors import ClientError, UsageError
-    from burstline.client.practice import load_practice
+    from burstline.client.running.children import LISTENING, end_with_parent
+    from burstline.client.running.practice import load_practice
     from burstline.emulator.serving import run_emulator
 
     host, port = _address("--listen", listen)

@@ -8,9 +8,9 @@ import click
 from burstline.client.options import FILE, access_options
 
 if TYPE_CHECKING:
-    from burstline.client.plans import LoadedPlan
-    from burstline.client.running import RunOptions
-    from burstline.client.searching import Answer
+    from burstline.client.running.running import RunOptions
+    from burstline.client.running.searching import Answer
+    from burstline.client.spelling.plans import LoadedPlan
     from burstline.core.quota.search.answer import Bounds
 
 EPILOG = """\b
@@ -63,11 +63,11 @@ def command(
     import asyncio
 
     from burstline.client.connection import Access
-    from burstline.client.outcome import check_writable
     from burstline.client.paths import local_store
-    from burstline.client.plans import load_plan
-    from burstline.client.running import RunOptions
-    from burstline.client.searching import bounds_of
+    from burstline.client.running.outcome import check_writable
+    from burstline.client.running.running import RunOptions
+    from burstline.client.running.searching import bounds_of
+    from burstline.client.spelling.plans import load_plan
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
     check_writable(json_file, None)
@@ -86,9 +86,9 @@ def command(
 
 
 def _ask(loaded: "LoadedPlan", bounds: "Bounds", yes: bool) -> None:
-    from burstline.client.consent import obtain_consent
     from burstline.client.paths import known_hosts_file
-    from burstline.client.searching import preview_of
+    from burstline.client.running.consent import obtain_consent
+    from burstline.client.running.searching import preview_of
 
     obtain_consent(
         loaded.message.target.url,
@@ -102,8 +102,8 @@ def _ask(loaded: "LoadedPlan", bounds: "Bounds", yes: bool) -> None:
 async def _find(loaded: "LoadedPlan", options: "RunOptions", bounds: "Bounds") -> "Answer":
     from rich.console import Console
 
-    from burstline.client.children import Children
-    from burstline.client.searching import find
+    from burstline.client.running.children import Children
+    from burstline.client.running.searching import find
 
     async with Children() as children:
         return await find(loaded, options, bounds, children, Console(stderr=True))
@@ -112,7 +112,7 @@ async def _find(loaded: "LoadedPlan", options: "RunOptions", bounds: "Bounds") -
 def _show(loaded: "LoadedPlan", answer: "Answer", json_file: Path | None, quiet: bool) -> None:
     import json
 
-    from burstline.client.searching import answer_document
+    from burstline.client.running.searching import answer_document
 
     found = answer.found
     assert found is not None

@@ -167,7 +167,7 @@ def _with_ecs(work: "Callable[[Ecs, str], Awaitable[str]]", region: str, profile
 
     from burstline.client.errors import ClientError
     from burstline.client.fleet.ecs import Ecs
-    from burstline.client.signals import stop_signals
+    from burstline.client.running.signals import stop_signals
     from burstline.server.aws.calling import Aws
     from burstline.server.aws.errors import AwsError
 

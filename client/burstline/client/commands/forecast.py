@@ -57,9 +57,9 @@ def command(
     from burstline.client.asking import read_account
     from burstline.client.consoles import output_console
     from burstline.client.errors import ClientError, UsageError
-    from burstline.client.outcome import check_writable
-    from burstline.client.plans import load_plan
     from burstline.client.reports.forecast_text import render_forecast
+    from burstline.client.running.outcome import check_writable
+    from burstline.client.spelling.plans import load_plan
     from burstline.core.quota.advice.demand import scaled
     from burstline.core.quota.forecast.document import document
     from burstline.core.quota.forecast.forecasting import forecast

@@ -30,7 +30,7 @@ def command(plan: Path, requester: bool, region: str, account_id: str, queues: t
     from dataclasses import replace
 
     from burstline.client.errors import UsageError
-    from burstline.client.plans import load_plan
+    from burstline.client.spelling.plans import load_plan
     from burstline.core.quota.aws.iam import reader_policy, requester_policy, scope_of
 
     if account_id and not (len(account_id) == 12 and account_id.isdecimal()):

@@ -36,7 +36,7 @@ def command(
 
     from burstline.client.connection import Access
     from burstline.client.consoles import output_console
-    from burstline.client.quota_tables import increases_table
+    from burstline.client.reports.quota_tables import increases_table
     from burstline.client.stored import looking
 
     async def list_them() -> int:

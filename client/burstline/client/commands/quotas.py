@@ -40,8 +40,8 @@ def command(
 
     from burstline.client.connection import Access
     from burstline.client.consoles import output_console
-    from burstline.client.plans import load_plan
-    from burstline.client.quota_tables import print_quotas
+    from burstline.client.reports.quota_tables import print_quotas
+    from burstline.client.spelling.plans import load_plan
     from burstline.client.stored import looking
 
     message = load_plan(plan).message if plan is not None else None

@@ -41,7 +41,7 @@ def command(
 
     from burstline.client.connection import Access, find_run
     from burstline.client.errors import UsageError
-    from burstline.client.outcome import check_writable, fetch_report, write_report
+    from burstline.client.running.outcome import check_writable, fetch_report, write_report
     from burstline.client.stored import looking
 
     files = {

@@ -49,7 +49,7 @@ def command(
 
     from burstline.client.connection import Access, find_run
     from burstline.client.errors import UsageError
-    from burstline.client.quota_tables import State, increase_text
+    from burstline.client.reports.quota_tables import State, increase_text
     from burstline.client.stored import looking
 
     if ":" not in quota.strip(":"):

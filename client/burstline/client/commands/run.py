@@ -9,9 +9,9 @@ from burstline.client.aws import aws_options, aws_settings, option_seconds
 from burstline.client.options import FILE, access_options
 
 if TYPE_CHECKING:
-    from burstline.client.children import Children
-    from burstline.client.plans import LoadedPlan
-    from burstline.client.running import RunOptions
+    from burstline.client.running.children import Children
+    from burstline.client.running.running import RunOptions
+    from burstline.client.spelling.plans import LoadedPlan
 
 EPILOG = """\b
 Examples:
@@ -69,15 +69,15 @@ def command(
     Without --server, this command brings its own server and workers along. The first Ctrl-C stops the run and
     reports what was sent; the second leaves at once.
     """
-    from burstline.client.children import default_workers, workers_ahead
+    from burstline.client.running.children import default_workers, workers_ahead
 
     # Before all else: worker processes get ready while this one reads the plan and starts a server.
     with workers_ahead(0 if server is not None else workers or default_workers()) as (runner, children):
         from burstline.client.connection import Access
-        from burstline.client.outcome import check_writable
         from burstline.client.paths import local_store
-        from burstline.client.plans import load_plan
-        from burstline.client.running import RunOptions
+        from burstline.client.running.outcome import check_writable
+        from burstline.client.running.running import RunOptions
+        from burstline.client.spelling.plans import load_plan
 
         loaded = load_plan(plan, settings=settings, target=target, account=account)
         check_writable(json_file, html_file, junit_file)
@@ -94,8 +94,8 @@ def command(
 
 
 def _ask(loaded: "LoadedPlan", yes: bool) -> None:
-    from burstline.client.consent import obtain_consent
     from burstline.client.paths import known_hosts_file
+    from burstline.client.running.consent import obtain_consent
     from burstline.core.quota.ahead import ahead_of
     from burstline.wire.account import account_from_proto
 
@@ -113,6 +113,6 @@ async def _run(loaded: "LoadedPlan", options: "RunOptions", children: "Children"
     from rich.console import Console
 
     from burstline.client.consoles import output_console
-    from burstline.client.running import run_plan
+    from burstline.client.running.running import run_plan
 
     return await run_plan(loaded, options, children, output_console(), Console(stderr=True))

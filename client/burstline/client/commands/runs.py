@@ -53,7 +53,7 @@ def command(
     from burstline.client.aws import option_seconds
     from burstline.client.connection import Access, all_runs
     from burstline.client.consoles import output_console
-    from burstline.client.listing import Filter, run_document, runs_table
+    from burstline.client.reports.listing import Filter, run_document, runs_table
     from burstline.client.stored import looking
 
     youngest_s = time.time() - option_seconds("--since", since) if since else 0.0

@@ -63,10 +63,10 @@ def command(
     import asyncio
     import os
 
-    from burstline.client.children import end_with_parent
     from burstline.client.errors import UsageError
     from burstline.client.paths import server_store
-    from burstline.client.serving import serve_until_signal, tokens_from
+    from burstline.client.running.children import end_with_parent
+    from burstline.client.running.serving import serve_until_signal, tokens_from
     from burstline.server.looping import loop_factory
     from burstline.server.settings import ServerSettings, Tls
 

@@ -23,7 +23,7 @@ def command(run: str, server: str | None, token: str, ca: Path | None, cert: Pat
 
     from burstline.client.connection import Access, find_run
     from burstline.client.consoles import output_console
-    from burstline.client.outcome import fetch_report, print_report
+    from burstline.client.running.outcome import fetch_report, print_report
     from burstline.client.stored import looking
 
     async def show() -> int:

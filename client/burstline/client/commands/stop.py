@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from burstline.client.options import DEFAULT_SERVER, access_options
+from burstline.client.errors import DEFAULT_SERVER
+from burstline.client.options import access_options
 
 EPILOG = """\b
 Examples:

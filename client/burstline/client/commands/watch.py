@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from burstline.client.options import DEFAULT_SERVER, access_options
+from burstline.client.errors import DEFAULT_SERVER
+from burstline.client.options import access_options
 
 EPILOG = """\b
 Examples:
@@ -25,10 +26,10 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
 
     from burstline.client.connection import Access, connect, find_run
     from burstline.client.consoles import output_console
-    from burstline.client.following import follow
-    from burstline.client.outcome import fetch_report, print_report
-    from burstline.client.progress import progress_view
-    from burstline.client.signals import stop_signals
+    from burstline.client.running.following import follow
+    from burstline.client.running.outcome import fetch_report, print_report
+    from burstline.client.running.progress import progress_view
+    from burstline.client.running.signals import stop_signals
 
     async def watch() -> int:
         with stop_signals(lambda: None) as asked:

@@ -37,8 +37,8 @@ def command(
     """
     import socket
 
-    from burstline.client.children import FROM_PARENT, address_from_parent, end_with_parent
-    from burstline.client.working import default_processes, work
+    from burstline.client.running.children import FROM_PARENT, address_from_parent, end_with_parent
+    from burstline.client.running.working import default_processes, work
     from burstline.workers.settings import AgentSettings
 
     if with_parent and server == FROM_PARENT:

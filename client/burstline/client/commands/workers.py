@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from burstline.client.options import DEFAULT_SERVER, access_options
+from burstline.client.errors import DEFAULT_SERVER
+from burstline.client.options import access_options
 
 EPILOG = """\b
 Examples:
@@ -20,7 +21,7 @@ def command(server: str, token: str, ca: Path | None, cert: Path | None, key: Pa
 
     from burstline.client.connection import Access, connect
     from burstline.client.consoles import output_console
-    from burstline.client.listing import workers_table
+    from burstline.client.reports.listing import workers_table
 
     async def list_them() -> int:
         async with connect(Access(server, token, ca, cert, key)) as connection:

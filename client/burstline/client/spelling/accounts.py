@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from burstline.client.documents import Document
 from burstline.client.problems import FieldPath, Problem, allowed
 from burstline.client.spelling.account import ACCOUNT_KEYS, ACCOUNT_SECTIONS
 from burstline.client.spelling.account_messages import account_message
+from burstline.client.spelling.documents import Document
 from burstline.client.spelling.fields import yaml_path
 from burstline.client.spelling.reading import read_section, unknown_keys
 from burstline.v1 import resources_pb2 as v1

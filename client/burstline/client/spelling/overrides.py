@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from burstline.client.documents import Document, Place, parse_document
 from burstline.client.problems import FieldPath, Problem
+from burstline.client.spelling.documents import Document, Place, parse_document
 
 FORM = "allowed: FIELD=VALUE, such as load.0.rate=500 or requests.quote.weight=2"
 

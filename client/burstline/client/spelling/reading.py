@@ -8,8 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from burstline.client.documents import Document
 from burstline.client.problems import FieldPath, Problem, allowed, found, unknown_key
+from burstline.client.spelling.documents import Document
 from burstline.client.spelling.load import PHASE_KEYS, TAG
 
 _KINDS = {

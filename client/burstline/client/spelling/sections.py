@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from burstline.client.documents import Document
 from burstline.client.problems import FieldPath, Problem, allowed, field_text
 from burstline.client.spelling import load, messages, plan, requests
+from burstline.client.spelling.documents import Document
 from burstline.client.spelling.files import BadFile, PlanFile, read_body, read_rows
 from burstline.client.spelling.reading import read_section, unknown_keys
 from burstline.core.quota.aws.iam import on_aws

@@ -1,0 +1,1 @@
+"""A run from the command to its exit code: embedded or on a server, followed, stopped, and nothing left behind."""

@@ -1,0 +1,88 @@
+"""The end of a run: its report, fetched, written, printed, and turned into an exit code."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from burstline.client.connection import Connection
+from burstline.client.errors import ClientError, ServerFailed, UsageError
+from burstline.client.reports.junit import junit_xml
+from burstline.client.reports.tabular import csv_bytes, openmetrics_bytes
+from burstline.client.writing import json_bytes, write_files
+from burstline.v1 import resources_pb2 as v1
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Raise UsageError unless each file can be written; called before anything is sent."""
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"{path} cannot be written: there is no folder {path.parent}; make it, or name another file"
+            )
+        try:
+            with path.open("ab"):
+                pass
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+async def fetch_report(connection: Connection, run: v1.Run) -> dict[str, Any]:
+    """Return a run's report.
+
+    Raises:
+        ClientError: there is none; says why.
+    """
+    try:
+        content = await connection.get_report(run.name)
+    except ServerFailed as error:
+        raise ClientError(run.reason or str(error)) from error
+    report: dict[str, Any] = json.loads(content)
+    return report
+
+
+def write_report(
+    report: dict[str, Any],
+    *,
+    json_file: Path | None = None,
+    junit_file: Path | None = None,
+    html_file: Path | None = None,
+    csv_file: Path | None = None,
+    openmetrics_file: Path | None = None,
+) -> None:
+    """Write a report to the files that were asked for; `-` is standard output.
+
+    Raises:
+        ClientError: a file cannot be written, for example because the disk is full.
+    """
+    wanted: list[tuple[Path | None, Callable[[dict[str, Any]], bytes]]] = [
+        (json_file, json_bytes),
+        (junit_file, junit_xml),
+        (html_file, _html),
+        (csv_file, csv_bytes),
+        (openmetrics_file, openmetrics_bytes),
+    ]
+    remedy = f"the report is kept: `burstline report {report['run']['id']} --json FILE` writes it again"
+    write_files([(path, made(report)) for path, made in wanted if path is not None], remedy)
+
+
+def _html(report: dict[str, Any]) -> bytes:
+    from burstline.server.pages.report import report_html  # half a second, for the charts' library
+
+    return report_html(report).encode()
+
+
+def print_report(report: dict[str, Any], console: Console, *, quiet: bool) -> None:
+    """Print a report, or its verdict alone."""
+    if quiet:
+        console.print(report["verdict"], highlight=False)
+    else:
+        from burstline.client.reports.text import render_report
+
+        render_report(report, console)

@@ -1,0 +1,284 @@
+"""All runs of this server: created, found again after a restart, stopped, and fed with what workers say."""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+
+from burstline.core.load.plan import Plan
+from burstline.core.load.window import SegmentKey, Window, WindowKey
+from burstline.core.quota.quotas import Account
+from burstline.server.clock import nanos, seconds
+from burstline.server.control.active import ActiveRun
+from burstline.server.control.driving import Driver
+from burstline.server.control.preparing import Busy
+from burstline.server.control.roster import Identity, Worker
+from burstline.server.control.segments import Epoch, make_segments
+from burstline.server.control.surroundings import Surroundings
+from burstline.server.errors import NotFound, StoreUnavailable, WrongState
+from burstline.server.judging.codec import decode_account, decode_plan, decode_preflight, decode_window
+from burstline.server.store.rows import LEFT, RunRow, RunState, WindowRow
+
+log = logging.getLogger(__name__)
+Done = Callable[[WindowKey, BaseException | None], None]
+KEPT_ENDED = 50
+"""Ended runs that stay in memory, for watchers and metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """What StopRun came to.
+
+    Attributes:
+        stopped_count: workers that were told and have said since that they ended, or are reachable and were told.
+        unreachable_count: workers that could not be told.
+        stop_nanos: when the last of them has stopped for certain, server clock.
+    """
+
+    row: RunRow
+    stopped_count: int
+    unreachable_count: int
+    stop_nanos: int
+
+
+class Runs:
+    """Runs by id, each with its driver's task; `close` ends the tasks and leaves the runs to the next start."""
+
+    def __init__(self, around: Surroundings, server_id: str) -> None:
+        self._around, self._server_id = around, server_id
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.active: dict[str, ActiveRun] = {}
+        self._drivers: dict[str, Driver] = {}
+        self._busy = Busy(self.active)
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def create(self, row: RunRow, plan: Plan, account: Account) -> RunRow:
+        """Keep a run and start driving it; the same `request_id` again returns the first run."""
+        row.id = _new_id(row.create_nanos)
+        row.server = self._server_id
+        kept = await self._around.store.insert_run(row)
+        if kept.id == row.id:
+            log.info("created run=%s name=%r", kept.id, kept.name)
+            self._drive(ActiveRun(kept, plan, account))
+        return kept
+
+    def _drive(self, run: ActiveRun) -> None:
+        self.active[run.id] = run
+        self._drivers[run.id] = driver = Driver(run, self._around, self._busy)
+        task = asyncio.create_task(self._until_end(run, driver), name=f"run {run.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop driving: the runs stay in the store as they are."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_end(self, run: ActiveRun, driver: Driver) -> None:
+        await driver.drive()
+        self._drivers.pop(run.id, None)
+        ended = [old for old in self.active.values() if old.ended.is_set()]
+        for old in ended[: max(0, len(ended) - KEPT_ENDED)]:
+            del self.active[old.id]
+
+    async def resume(self) -> None:
+        """Find the runs that this server, or an ended process of this host, left unfinished, and go on with them."""
+        for row in await self._around.store.unfinished_runs():
+            if not _is_ours(row.server, self._server_id):
+                continue
+            log.info("resuming run=%s state=%s", row.id, row.state.value)
+            row.server = self._server_id
+            await self._around.store.update_run(row.id, server=self._server_id)
+            run = ActiveRun(row, decode_plan(row.plan), decode_account(row.account))
+            if row.state in (RunState.RUNNING, RunState.SETTLING):
+                await self._rebuild(run)
+            self._drive(run)
+
+    async def _rebuild(self, run: ActiveRun) -> None:
+        """Rebuild a run's segments and live totals from the store."""
+        store, now = self._around.store, self._around.clock.now_nanos()
+        if run.row.preflight is not None:
+            run.preflight, run.preflight_sent = decode_preflight(run.row.preflight)
+        run.segments = make_segments(run.schedule, run.row.segment_count, await store.epochs(run.id))
+        await asyncio.to_thread(self._replay, run)
+        run.notice("the server was restarted during this run")
+        if run.row.stopped_by:
+            run.stop_asked.set()
+        start = run.row.start_nanos or now
+        for epoch in run.epochs():
+            epoch.ready = True
+            if epoch.living:
+                row = epoch.row
+                heard = start if epoch.last_second is None else start + nanos(epoch.last_second + 2.0)
+                identity = Identity(row.worker_id, row.hostname, row.pid, row.version)
+                self._around.roster.restore(identity, min(now, heard), now)
+
+    def _replay(self, run: ActiveRun) -> None:
+        rows = self._around.store.windows_now(run.id)
+        for (segment, number), group in groupby(rows, key=lambda row: (row.segment, row.epoch)):
+            epoch = run.epoch(SegmentKey(run.id, segment, number))
+            for row in group:
+                if epoch is not None:
+                    run.add_window(epoch, row.sequence, decode_window(row.body, outline=True))
+
+    async def stop(self, run_id: str) -> Stopping:
+        """Stop a run: returns once every reachable worker was told and had a moment to answer."""
+        run = self.active.get(run_id)
+        now = self._around.clock.now_nanos()
+        if run is None or run.row.state.final or run.row.state is RunState.SETTLING:
+            row = run.row if run is not None else await self._stored(run_id)
+            if run is None and not row.state.final:
+                raise WrongState(
+                    f"runs/{run_id} is driven by another server ({row.server}): stop it there", reason="OTHER_SERVER"
+                )
+            return Stopping(row, 0, 0, row.stop_nanos or row.end_nanos or now)
+        if not run.stop_asked.is_set():
+            run.row.stopped_by, run.row.stop_nanos = "user", now
+            log.info("stop asked run=%s", run.id)
+            run.stop_asked.set()
+            run.changed.set()
+        living = [epoch for epoch in run.epochs() if epoch.living]
+        reach = [self._around.roster.get(epoch.row.worker_id) for epoch in living]
+        away = [worker for worker in reach if worker is None or worker.link is None]
+        await self._wait_stopped(run, living)
+        stop_nanos = self._around.clock.now_nanos()
+        lease = nanos(self._around.settings.lease_s)
+        stop_nanos = max([stop_nanos, *((worker.heard_nanos + lease) for worker in away if worker is not None)])
+        return Stopping(run.row, len(living) - len(away), len(away), stop_nanos)
+
+    async def _wait_stopped(self, run: ActiveRun, living: Sequence[Epoch]) -> None:
+        """Wait until `Stop` was sent and the workers ended their segments, or the stated time is over."""
+        try:
+            async with asyncio.timeout(self._around.settings.stop_wait_s):
+                if run.row.state is RunState.RUNNING:
+                    await run.stop_sent.wait()
+                while any(epoch.living for epoch in living) and not run.ended.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)  # two things end it, each with its own event
+        except TimeoutError:
+            return
+
+    async def _stored(self, run_id: str) -> RunRow:
+        row = await self._around.store.run(run_id)
+        if row is None:
+            raise NotFound(f"there is no runs/{run_id}", reason="RUN_NOT_FOUND", run=f"runs/{run_id}")
+        return row
+
+    async def stored_until_final(self, run_id: str) -> AsyncIterator[RunRow]:
+        """Yield a run that this server does not drive, every second until it ended; raises NotFound."""
+        while True:
+            row = await self._stored(run_id)
+            yield row
+            if row.state.final:
+                return
+            await asyncio.sleep(1.0)
+
+    async def row(self, run_id: str) -> RunRow:
+        """Return a run; raises NotFound."""
+        run = self.active.get(run_id)
+        return replace(run.row) if run is not None else await self._stored(run_id)
+
+    # -- what workers say ----------------------------------------------------------------------------------------
+
+    def attached(self, worker: Worker, claimed: Sequence[SegmentKey]) -> list[SegmentKey]:
+        """Return which of the segments that a worker claims it may keep."""
+        kept: list[SegmentKey] = []
+        for driver in self._drivers.values():
+            kept += driver.dispatch.keep(worker, claimed)
+        return kept
+
+    def window(self, worker: Worker, key: WindowKey, body: bytes, window: Window, done: Done) -> None:
+        """Commit a window and call `done` with its key, and with None when it may be acknowledged, else the error."""
+        worker.clock_error_s = window.clock_error_s
+        part, sequence = key.segment, key.sequence
+        run = self.active.get(part.run)
+        epoch = run.epoch(part) if run is not None else None
+        if epoch is not None and epoch.has(sequence):
+            done(key, None)
+            return
+
+        def kept(error: BaseException | None) -> None:
+            if run is not None and isinstance(error, StoreUnavailable) and not run.store_problem:
+                run.store_problem, run.store_failed_nanos = error.message, self._around.clock.now_nanos()
+                run.notice(error.message)
+            if run is not None and epoch is not None and error is None:
+                run.store_problem, run.store_failed_nanos = "", None
+                run.add_window(epoch, sequence, window)
+            done(key, error)
+
+        self._around.store.add_window(WindowRow(part.run, part.segment, part.epoch, sequence, body), kept)
+
+    def ready(self, key: SegmentKey, problem: str) -> None:
+        """Note that a segment is prepared, or why it cannot be."""
+        run = self.active.get(key.run)
+        epoch = run.epoch(key) if run is not None else None
+        if run is not None and epoch is not None:
+            epoch.ready, epoch.problem = not problem, problem
+            run.changed.set()
+
+    async def ended(self, key: SegmentKey, window_count: int, reason: str) -> None:
+        """Note that a worker ended a segment; committed."""
+        run = self.active.get(key.run)
+        epoch = run.epoch(key) if run is not None else None
+        if run is None or epoch is None or epoch.row.end_reason:
+            return
+        if reason == "stopped" and (epoch.problem or not (run.stop_asked.is_set() or run.overdue)):
+            reason = LEFT
+            worker = self._around.roster.get(epoch.row.worker_id)
+            if worker is not None and not epoch.problem:
+                worker.leaving = True
+        log.info("segment ended run=%s segment=%d epoch=%d reason=%s", key.run, key.segment, key.epoch, reason)
+        row = replace(epoch.row, end_reason=reason or "done", window_count=window_count)
+        await self._around.store.update_epoch(row)  # first: if it fails, the worker says it again
+        epoch.row.end_reason, epoch.row.window_count = row.end_reason, row.window_count
+        run.changed.set()
+
+    async def preflight(self, run_id: str, body: bytes) -> None:
+        """Note what the preflight showed; committed."""
+        run = self.active.get(run_id)
+        if run is None or run.preflight is not None:
+            return
+        await self._around.store.update_run(run_id, preflight=body)
+        run.preflight, run.preflight_sent = decode_preflight(body)
+        run.changed.set()
+
+    def elapsed_s(self, row: RunRow) -> float | None:
+        """Return a run's time; None while T0 is not set."""
+        end = row.end_nanos if row.state.final and row.end_nanos else self._around.clock.now_nanos()
+        return None if row.start_nanos is None else seconds(end - row.start_nanos)
+
+
+def _new_id(create_nanos: int) -> str:
+    moment = datetime.fromtimestamp(seconds(create_nanos), UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def make_server_id(configured: str, listen: str) -> str:
+    """Return the identity that runs are kept under: what was configured, or host, process and address."""
+    return configured or f"{socket.gethostname()}|{os.getpid()}|{listen}"
+
+
+def _is_ours(owner: str, server_id: str) -> bool:
+    """Whether an unfinished run is ours to go on with: our own, or one of a process of this host that has ended."""
+    if owner == server_id:
+        return True
+    parts = owner.split("|")
+    if len(parts) != 3 or parts[0] != socket.gethostname():
+        return False
+    pid = int(parts[1])
+    if pid == os.getpid():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,4 +1,0 @@
-"""The store's migrations (alembic), run by `burstline.server.upgrading`."""
-
-HEAD = "0002"
-"""The newest revision. A store that is there already is opened without importing alembic."""

@@ -1,0 +1,1 @@
+"""The services on the wire: thin, each method checks, asks the control room, and answers."""

@@ -1,0 +1,234 @@
+"""`RunService` on the wire: thin, for the work is in `runs`."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator
+
+from burstline.core.load.plan import Plan
+from burstline.core.quota.quotas import Account
+from burstline.server.clock import Clock, nanos
+from burstline.server.control.active import ActiveRun
+from burstline.server.control.admitting import ceiling_violations, check_files, check_host
+from burstline.server.control.progress import RECENT_S, last_full, outcomes_of, phase_name, progress_of
+from burstline.server.control.runs import Runs
+from burstline.server.control.uses import Use, uses_of
+from burstline.server.errors import InvalidRequest, NotFound, WrongState
+from burstline.server.settings import ServerSettings
+from burstline.server.store.rows import RunRow
+from burstline.server.store.store import PIECE_BYTES, Store
+from burstline.v1 import resources_pb2 as v1
+from burstline.v1 import run_service_pb2 as wire
+from burstline.v1 import run_service_pb2_grpc
+from burstline.wire.account import account_from_proto
+from burstline.wire.errors import InvalidMessage, Violation
+from burstline.wire.plan import plan_from_proto
+
+DEFAULT_PAGE = 50
+LARGEST_PAGE = 1_000
+
+
+class RunService(run_service_pb2_grpc.RunServiceServicer):
+    """Creates, shows, follows and stops runs."""
+
+    def __init__(self, runs: Runs, store: Store, clock: Clock, settings: ServerSettings) -> None:
+        self._runs, self._store, self._clock, self._settings = runs, store, clock, settings
+
+    async def CreateRun(self, request: wire.CreateRunRequest, context: object) -> v1.Run:
+        """Check a plan with all its mistakes at once, and start it."""
+        asked = request.run
+        if request.request_id and not request.validate_only:
+            known = await self._store.run_of_request(request.request_id)
+            if known is not None:
+                return run_to_proto(known)
+        plan, account = await asyncio.to_thread(_checked, asked, request.request_id)
+        check_host(plan.target.url, self._settings.allow)
+        await check_files(plan, self._store)
+        if request.validate_only:
+            return v1.Run(plan=asked.plan, account=asked.account, worker_count=asked.worker_count)
+        row = RunRow(
+            id="",
+            server="",
+            name=plan.name,
+            create_nanos=self._clock.now_nanos(),
+            plan=asked.plan.SerializeToString(),
+            account=asked.account.SerializeToString() if asked.HasField("account") else None,
+            request_id=request.request_id or None,
+            worker_count=asked.worker_count,
+        )
+        return run_to_proto(await self._runs.create(row, plan, account))
+
+    async def GetRun(self, request: wire.GetRunRequest, context: object) -> v1.Run:
+        """Return one run."""
+        return run_to_proto(await self._runs.row(run_id(request.name)))
+
+    async def ListRuns(self, request: wire.ListRunsRequest, context: object) -> wire.ListRunsResponse:
+        """Return a page of runs without their plans' bodies."""
+        size = page_size(request.page_size)
+        rows = await self._store.runs(size + 1, _parse_token(request.page_token))
+        token = _make_token(rows[size - 1]) if len(rows) > size else ""
+        return wire.ListRunsResponse(runs=[run_to_proto(row, brief=True) for row in rows[:size]], next_page_token=token)
+
+    async def WatchRun(self, request: wire.WatchRunRequest, context: object) -> AsyncIterator[wire.RunProgress]:
+        """Yield where a run stands, until it ended."""
+        name = run_id(request.name)
+        run = self._runs.active.get(name)
+        if run is None:
+            async for row in self._runs.stored_until_final(name):
+                yield wire.RunProgress(run=run_to_proto(row), final=row.state.final)
+            return
+        told = 0
+        while True:
+            final = run.ended.is_set()
+            progress = self._progress(run, told)
+            told += len(progress.notices)
+            progress.final = final
+            yield progress
+            if final:
+                return
+            try:
+                async with asyncio.timeout(self._settings.watch_every_s):
+                    await run.ended.wait()
+            except TimeoutError:
+                continue
+
+    def _progress(self, run: ActiveRun, told: int) -> wire.RunProgress:
+        now = self._clock.now_nanos()
+        seen = progress_of(run, now)
+        ledger, elapsed_s = seen.ledger, self._runs.elapsed_s(run.row)
+        second = last_full(run, seen.full_second)
+        message = wire.RunProgress(
+            run=run_to_proto(run.row, brief=True),
+            phase=phase_name(run, elapsed_s),
+            worker_count=seen.worker_count,
+            scheduled_count=0 if run.schedule.users_phases else ledger.scheduled,
+            due_count=ledger.due,
+            sent_count=ledger.sent,
+            dropped_count=sum(ledger.dropped.values()),
+            in_flight_count=ledger.in_flight,
+            outcomes=outcomes_of(dict(ledger.signatures)),
+            signatures=dict(ledger.signatures),
+            due_count_per_second=float(second.load.due),
+            sent_count_per_second=float(second.load.sent),
+            notices=run.notices[told:],
+        )
+        message.planned_duration.FromNanoseconds(nanos(run.schedule.duration_s))
+        if elapsed_s is not None:
+            message.elapsed_duration.FromNanoseconds(nanos(elapsed_s))
+        if seen.full_second is not None:
+            message.quota_uses.extend(_use_to_proto(use) for use in uses_of(run, seen.full_second))
+            recent = run.live.recent_latency(seen.full_second, RECENT_S)
+            for field, q in ((message.p50_duration, 0.5), (message.p95_duration, 0.95), (message.p99_duration, 0.99)):
+                value_s = recent.quantile(q)
+                if value_s is not None:
+                    field.FromNanoseconds(nanos(value_s))
+        return message
+
+    async def StopRun(self, request: wire.StopRunRequest, context: object) -> wire.StopRunResponse:
+        """Stop a run, and say when it has stopped for certain."""
+        stopping = await self._runs.stop(run_id(request.name))
+        response = wire.StopRunResponse(
+            run=run_to_proto(stopping.row),
+            stopped_worker_count=stopping.stopped_count,
+            unreachable_worker_count=stopping.unreachable_count,
+        )
+        response.stop_time.FromNanoseconds(stopping.stop_nanos)
+        return response
+
+    async def GetReport(self, request: wire.GetReportRequest, context: object) -> AsyncIterator[wire.ReportChunk]:
+        """Yield a report in pieces."""
+        row = await self._runs.row(run_id(request.name))
+        if not row.state.final:
+            state = row.state.value
+            raise WrongState(
+                f"{request.name} is {state}: its report is there when it has ended",
+                reason="RUN_NOT_ENDED", run=request.name, state=state,
+            )  # fmt: skip
+        document = await self._store.report(row.id)
+        if document is None:
+            raise WrongState(f"{request.name} has no report: {row.reason}", reason="NO_REPORT", run=request.name)
+        for start in range(0, len(document), PIECE_BYTES):
+            yield wire.ReportChunk(json=document[start : start + PIECE_BYTES])
+
+
+def _use_to_proto(use: Use) -> wire.QuotaUse:
+    return wire.QuotaUse(
+        quota=use.quota, title=use.title, layer=use.layer, limit=use.limit, use=use.use, binding=use.binding
+    )
+
+
+def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:
+    """Return plan and account of a run; raises InvalidRequest with the mistakes of both."""
+    violations: list[Violation] = []
+    plan = account = None
+    if len(request_id) > 200:
+        violations.append(Violation("request_id", f"{len(request_id)} characters: allowed are at most 200"))
+    if asked.worker_count < 0:
+        violations.append(Violation("worker_count", f"{asked.worker_count} is negative; 0 is all that are attached"))
+    try:
+        plan = plan_from_proto(asked.plan)
+    except InvalidMessage as error:
+        violations += error.violations
+    try:
+        account = account_from_proto(asked.account if asked.HasField("account") else None)
+    except InvalidMessage as error:
+        violations += error.violations
+    if plan is not None and account is not None:
+        violations += ceiling_violations(plan, account)
+    if violations or plan is None or account is None:
+        raise InvalidRequest(violations)
+    return plan, account
+
+
+def run_id(name: str) -> str:
+    """Return the id in `runs/{run}`; raises InvalidRequest or NotFound."""
+    head, _, tail = name.partition("/")
+    if head != "runs" or not tail:
+        raise InvalidRequest([Violation("name", f"{name!r} is not of the form runs/RUN")])
+    if len(tail) > 40 or "/" in tail:
+        raise NotFound(f"there is no {name}", reason="RUN_NOT_FOUND", run=name)
+    return tail
+
+
+def page_size(asked: int) -> int:
+    """Return a page size within its limits; raises InvalidRequest if negative."""
+    if asked < 0:
+        raise InvalidRequest([Violation("page_size", f"{asked} is negative; allowed are 1 to {LARGEST_PAGE}")])
+    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def _make_token(row: RunRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.create_nanos}/{row.id}".encode()).decode()
+
+
+def _parse_token(token: str) -> tuple[int, str] | None:
+    if not token:
+        return None
+    try:
+        created, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
+        return int(created), last
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest([Violation("page_token", "it is not one that this server gave")]) from error
+
+
+def run_to_proto(row: RunRow, *, brief: bool = False) -> v1.Run:
+    """Return a run as a message; `brief` leaves plan and account out but for the plan's name."""
+    message = v1.Run(
+        name=f"runs/{row.id}",
+        state=v1.Run.State.Value(row.state.value),
+        verdict=row.verdict,
+        reason=row.reason,
+        worker_count=row.worker_count,
+    )
+    if brief:
+        message.plan.name = row.name
+    else:
+        message.plan.ParseFromString(row.plan)
+        if row.account is not None:
+            message.account.ParseFromString(row.account)
+    message.create_time.FromNanoseconds(row.create_nanos)
+    if row.start_nanos is not None:
+        message.start_time.FromNanoseconds(row.start_nanos)
+    if row.end_nanos is not None:
+        message.end_time.FromNanoseconds(row.end_nanos)
+    return message

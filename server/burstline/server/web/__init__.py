@@ -1,0 +1,1 @@
+"""The HTTP side: metrics, health, reports as JSON, and who may see the pages."""

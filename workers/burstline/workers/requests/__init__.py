@@ -1,0 +1,1 @@
+"""From a plan's request to its bytes: templates, tokens, signatures."""

@@ -1,0 +1,1 @@
+"""A segment held under a lease: prepared, started, run, and its windows kept until acknowledged."""
