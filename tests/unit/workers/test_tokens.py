@@ -22,7 +22,7 @@ CLIENT = Cognito(
 class Pool:
     """Answers as a pool does, and keeps what it was asked."""
 
-    def __init__(self, life_s: float = 3600.0, status: int = 200, answer: dict[str, object] | None = None) -> None:
+    def __init__(self, life_s: float = 3600.0, status: int = 200, answer: Mapping[str, object] | None = None) -> None:
         self.life_s, self.status, self.answer = life_s, status, answer
         self.asked: list[tuple[str, Mapping[str, str], bytes]] = []
         self.now_s = 1000.0
