@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.timeout(300)
 """Each command is a process of its own: about 2 s alone, many times that on a machine busy with other tests."""
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "server/burstline/server/report.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[3] / "server/burstline/server/judging/report.schema.json").read_text())
 ACCOUNT = """\
 region: eu-west-1
 lambda: {concurrency: 5, functions: {checkout: {duration: 100ms, init: 200ms}}}
