@@ -56,7 +56,7 @@ benchmark-forecast: $(READY)   ## forecast against replays on fresh seeds: cover
 benchmark-forecast-emulator: $(READY)   ## forecast against what the emulator counts, fresh seeds; virtual time and HTTP (8 min)
 	@$(BIN)/python benchmarks/forecast_emulator.py
 
-benchmark: $(READY)   ## the engine beside other load tools; writes docs/performance.md (PEERS="--realtime --k6 PATH ...")
+benchmark: $(READY)   ## the engine beside other load tools; writes docs/performance.md (PEERS="--k6 PATH ...")
 	@$(BIN)/python -m benchmarks.engine.install
 	@$(BIN)/python -m benchmarks.engine --write $(PEERS)
 

@@ -33,6 +33,12 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+def test_an_account_file_in_place_of_a_plan_is_called_by_its_name_and_nothing_else_is_said(tmp_path: Path) -> None:
+    (problem,) = mistakes(tmp_path, "region: eu-west-1\nlambda: {concurrency: 1000}\n")
+    assert "describes an account, not a plan" in str(problem)
+    assert "--account FILE" in str(problem)
+
+
 # id, plan, field, line, words of the message
 WRONG = [
     ("a duration without a unit", changed("for: 10s", "for: 10"), "load[0].for", 7, "did you mean 10s?"),

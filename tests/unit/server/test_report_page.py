@@ -159,7 +159,7 @@ def test_a_run_that_never_started_has_a_page_without_charts(make_run: MakeRun) -
         record, totals=Totals(), ledger=empty, ledgers_by_phase=[empty], started_at=None, duration_s=0.0, problem="why"
     )
     html = report_html(report_of(record))
-    assert "could not run: why" in html
+    assert "Nothing could be measured: why" in html
     assert "nothing to draw" in html
     assert len(html) < 100_000
 

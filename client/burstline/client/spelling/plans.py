@@ -25,6 +25,11 @@ from burstline.wire.account import account_from_proto
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.plan import plan_from_proto
 
+ACCOUNT_FILE = (
+    "this describes an account, not a plan: a plan has name, target, requests and load, and names such a file as "
+    "`account:` (or give it beside the plan: --account FILE)"
+)
+
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -68,6 +73,8 @@ def load_plan(
         raise InvalidPlan(document.problems)
     else:
         raise InvalidPlan([document.problem((), allowed(document.data, "a mapping with name, target, requests, load"))])
+    if _is_account(document.data):
+        raise InvalidPlan([document.problem((), ACCOUNT_FILE)])
     declared, mistakes = _read_account(document, path.parent, account)
     reader = PlanReader(document, path.parent)
     message = reader.read(_default_name(path))
@@ -79,6 +86,10 @@ def load_plan(
     if record is None or problems:
         raise InvalidPlan(_in_order(problems, str(path)))
     return LoadedPlan(message, declared, tuple(reader.files), record, tuple(_notes(document.data, message)))
+
+
+def _is_account(data: dict[Any, Any]) -> bool:
+    return not {"target", "requests", "load"} & data.keys() and bool({"lambda", "apigateway"} & data.keys())
 
 
 def _default_name(path: Path) -> str:

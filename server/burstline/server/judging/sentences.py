@@ -47,7 +47,7 @@ def summary(record: RunRecord, judgement: Judgement) -> str:
 def _verdict(record: RunRecord, judgement: Judgement) -> str:
     ledger, verdict = record.ledger, judgement.verdicts[0]
     if verdict is Verdict.COULD_NOT_RUN:
-        return f"The run could not run: {record.problem}"
+        return f"Nothing could be measured: {record.problem}"
     if verdict is Verdict.INCOMPLETE:
         gone = ledger.lost + ledger.orphaned + ledger.unsent
         return (

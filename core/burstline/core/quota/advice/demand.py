@@ -35,6 +35,9 @@ ENOUGH_ANSWERS = 50
 
 TABLE_SIZE = 1 << 16
 
+BLOCK_SIZE = 1 << 18
+"""Arrivals whose requests are drawn at a time: what a draw needs beside its result stays within some megabytes."""
+
 COARSE = 0.1
 """Relative width of the steps in which cold answers are looked for."""
 
@@ -121,8 +124,11 @@ def with_load(demand: Demand, plan: Plan, load: tuple[Phase, ...]) -> Demand:
 def _functions(plan: Plan, functions: tuple[str, ...], count: int) -> NDArray[np.int64]:
     """Which function each of the first `count` arrivals invokes."""
     selection = Selection(plan.seed, [request.weight for request in plan.requests], 0, DataOrder.RANDOM)
-    requests = selection.requests(np.arange(count, dtype=np.int64))
-    found: NDArray[np.int64] = np.array([functions.index(name) for name in functions_of(plan)], np.int64)[requests]
+    by_request = np.array([functions.index(name) for name in functions_of(plan)], np.int64)
+    found = np.zeros(count, np.int64)
+    for start in range(0, count if len(functions) > 1 else 0, BLOCK_SIZE):
+        numbers = np.arange(start, min(start + BLOCK_SIZE, count), dtype=np.int64)
+        found[start : start + BLOCK_SIZE] = by_request[selection.requests(numbers)]
     return found
 
 
