@@ -148,9 +148,10 @@ def reasons_table() -> str:
 
     lines = ["| reason | status | when |", "| --- | --- | --- |"]
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServerError)]
-    sources = "".join(path.read_text(encoding="utf-8") for path in SERVER.rglob("*.py"))
+    sources = [path.read_text(encoding="utf-8") for path in SERVER.rglob("*.py")]
     for kind in kinds[1:]:
-        own = set(re.findall(rf'{kind.__name__}\((?:(?!Error\(|raise ).)*?reason="([A-Z_]+)"', sources, re.DOTALL))
+        made = re.compile(rf'{kind.__name__}\((?:(?!Error\(|raise |return ).)*?reason="([A-Z_]+)"', re.DOTALL)
+        own = {reason for source in sources for reason in made.findall(source)}
         about = (kind.__doc__ or "").strip().splitlines()[0]
         reasons = sorted(
             {kind.reason, *own} - {"INTERNAL", "CANNOT_START"}

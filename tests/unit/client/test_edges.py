@@ -173,7 +173,7 @@ def test_an_account_file_becomes_the_emulators_settings_and_its_mistakes_are_nam
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "-h"])
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     assert f"{name} [OPTIONS]" in result.output
 
 

@@ -61,7 +61,10 @@ def test_the_task_runs_the_worker_command_with_options_that_it_has() -> None:
     assert {option for param in worker.params for option in param.opts} >= {word for word in rest if word[:2] == "--"}
     assert rest[rest.index("--processes") + 1] == "2"
     without_files = command(PLAIN)[1:]
-    assert worker.make_context("work", without_files).params["server"] == "10.0.1.5:7460"
+    assert (
+        worker.make_context("work", without_files, parent=click.Context(cli, **cli.context_settings)).params["server"]
+        == "10.0.1.5:7460"
+    )
 
 
 @pytest.mark.parametrize("vcpu", VCPUS)
