@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from burstline.core.load.plan import Front, Phase
+from burstline.core.load.plan import Bursts, Front, Phase, Ramp
 from burstline.core.load.totals import Totals
 from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.fitting.fitting import FitResult, fit
 from burstline.core.quota.quotas import Account, Bucket, Family, Function
 from hidden_accounts import Hidden, Truth, press
-from hidden_parts import constant
+from hidden_parts import constant, pause
 from hidden_throttles import Admitting, Stick, Throttle
 
 
@@ -54,6 +54,22 @@ def test_a_bucket_is_named_with_rate_and_burst_and_when_it_bound() -> None:
     assert bound.from_s == pytest.approx(3, abs=0.05)
     assert bound.to_s == pytest.approx(12, abs=0.05)
     assert bound.throttled_count == result.throttled_count == pytest.approx(900, abs=3)
+
+
+def test_a_bucket_that_fills_up_between_bursts_is_not_taken_for_a_slower_one() -> None:
+    throttle = Admitting(Front.REST, _account(Bucket(150, 200)), Call("f"))
+    load = (
+        constant(60, 3, "steady"),
+        Phase("ramp", 8, Ramp(60, 260)),
+        pause(2, "pause"),
+        Phase("bursts", 6, Bursts(300, 3, 0.1, 40)),
+    )
+    result = _press(Front.REST, throttle, load)
+    fits = {one.parameter: one for one in result.fits}
+    assert fits["rate"].low <= 150 <= fits["rate"].high
+    assert fits["burst"].low <= 200 <= fits["burst"].high
+    assert fits["rate"].value == pytest.approx(150, rel=0.02)
+    assert fits["burst"].value == pytest.approx(200, abs=4)
 
 
 def test_a_cap_behind_a_round_trip_is_exact_to_one() -> None:

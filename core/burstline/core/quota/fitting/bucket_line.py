@@ -13,6 +13,13 @@ from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_o
 
 FEWEST_POINTS = 6
 ROUNDS = 6
+NEAR_S = 0.2
+"""Seconds within which a bucket that rejects has no time to fill up: slopes from so near are right where pressure comes
+in bursts, between which it does, and slopes from afar are too low."""
+
+APART = 0.05
+"""Relative difference of the guesses from near and from afar that makes both worth a try."""
+
 UNSURE = (0.0005, 0.02)
 """Relative error of the first guess of the rate that is allowed for, where that fits closely, and else."""
 
@@ -60,9 +67,12 @@ def fit_line(
     passed, total = np.cumsum(evidence.passed), np.cumsum(used)
     inner = points.passed[chosen] - (passed[bins] - evidence.passed[bins])
     level = total[bins] - used[bins] + inner * used[bins] / np.maximum(evidence.passed[bins], 1)
-    lines = [_line(evidence, level, total, chosen, low, high, used, UNSURE[0], block_s)]
+    far, near = _guess(at_s, level, (at_s[-1] - at_s[0]) / 6), _guess(at_s, level, NEAR_S)
+    lines = [_line(evidence, level, total, chosen, low, high, used, far, UNSURE[0], block_s)]
     if lines[0].scatter > 1:
-        lines.append(_line(evidence, level, total, chosen, low, high, used, UNSURE[1], block_s))
+        lines.append(_line(evidence, level, total, chosen, low, high, used, far, UNSURE[1], block_s))
+    if abs(near - far) > APART * far:
+        lines.append(_line(evidence, level, total, chosen, low, high, used, near, UNSURE[1], block_s))
     return min(lines, key=lambda line: line.scatter)
 
 
@@ -74,13 +84,13 @@ def _line(
     low: int,
     high: int,
     used: Floats,
+    rate: float,
     unsure: float,
     block_s: float,
 ) -> BucketLine:
-    """Fit in rounds: stretches from the rate, the rate from the stretches."""
+    """Fit in rounds, from a first guess of the rate: stretches from the rate, the rate from the stretches."""
     at_s, weight = evidence.points.at_s[chosen], evidence.points.weight[chosen]
     passage = passage_of(evidence.tried, used, low, high)
-    rate = _first_guess(at_s, level)
     anchors = anchors_of(passage, at_s, rate, 1.5, unsure)
     scatter = 0.0
     for _ in range(ROUNDS):
@@ -102,9 +112,8 @@ def _line(
     return BucketLine(found, anchors, at_s, noise, walk, scatter, _room(total, low, high, found, anchors, at_s))
 
 
-def _first_guess(at_s: Floats, level: Floats) -> float:
-    """Median slope between points about a sixth of the span apart."""
-    lag_s = (at_s[-1] - at_s[0]) / 6
+def _guess(at_s: Floats, level: Floats, lag_s: float) -> float:
+    """Median slope between points about `lag_s` apart."""
     later = np.searchsorted(at_s, at_s + lag_s)
     early = np.flatnonzero(later < len(at_s))
     if not len(early):
