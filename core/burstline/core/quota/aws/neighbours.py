@@ -1,7 +1,7 @@
 """The other functions of an account: what they take of the concurrency that all share, and whether a run hurts them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,7 +59,12 @@ class PoolShare:
     others: float
     ratio: float | None
     crowded: bool
-    text: str
+    text: str = ""
+
+    @property
+    def share(self) -> str:
+        """The ratio in words."""
+        return "all and more" if self.ratio is None or self.ratio > 1 else f"{self.ratio:.0%}"
 
 
 def run_concurrency(plan: Plan, account: Account, durations_s: Mapping[str, float]) -> float | None:
@@ -100,6 +105,19 @@ def run_concurrency(plan: Plan, account: Account, durations_s: Mapping[str, floa
     return min(total, float(most_of(queue))) if queue else total
 
 
+def taken(account: Account, run: float, others: float, reserved_by_others: int) -> PoolShare:
+    """Return how much of the shared pool is taken, without a sentence.
+
+    Args:
+        account: its limit, and the run's functions.
+        run: what the run needs of the pool at its peak, environments.
+        others: what others take of it, environments.
+        reserved_by_others: environments reserved for functions outside the run.
+    """
+    pool = max(0, account.unreserved() - reserved_by_others)
+    return PoolShare(pool, run, others, run / pool if pool else None, run + others > pool)
+
+
 def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours) -> PoolShare:
     """Return how much of the shared pool a run takes.
 
@@ -108,22 +126,18 @@ def pool_share(account: Account, run_concurrency: float, neighbours: Neighbours)
         run_concurrency: what the run's functions without reserved concurrency need at their peak, environments.
         neighbours: what others took.
     """
-    reserved_by_others = neighbours.reserved_by_others or 0
-    pool = max(0, account.unreserved() - reserved_by_others)
-    ratio = run_concurrency / pool if pool else None
-    others = neighbours.concurrency
-    crowded = run_concurrency + others > pool
+    found = taken(account, run_concurrency, neighbours.concurrency, neighbours.reserved_by_others or 0)
     if not run_concurrency:
         text = "The run's functions have concurrency of their own: it takes nothing of the pool that others share."
-        return PoolShare(pool, 0.0, others, ratio, False, text)
-    share = "all and more" if ratio is None or ratio > 1 else f"{ratio:.0%}"
+        return replace(found, crowded=False, text=text)
     text = (
-        f"The run needs about {run_concurrency:,.0f} of the {pool:,} environments that functions without reserved "
-        f"concurrency share ({share}); others took up to {others:,.0f} in the last {neighbours.window_s / 60:.0f} min."
+        f"The run needs about {run_concurrency:,.0f} of the {found.pool:,} environments that functions without "
+        f"reserved concurrency share ({found.share}); others took up to {found.others:,.0f} in the last "
+        f"{neighbours.window_s / 60:.0f} min."
     )
-    if crowded and others:
+    if found.crowded and found.others:
         text += " Together that is more than there is: other functions will be throttled."
-    return PoolShare(pool, run_concurrency, others, ratio, crowded, text)
+    return replace(found, text=text)
 
 
 @dataclass(frozen=True, slots=True)

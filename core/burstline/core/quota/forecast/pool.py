@@ -1,7 +1,9 @@
 """What share of the environments that functions without reserved concurrency share a forecast run takes."""
 
+from dataclasses import replace
+
 from burstline.core.quota.advice.concurrency_advice import mean_service_s
-from burstline.core.quota.aws.neighbours import Neighbours, PoolShare
+from burstline.core.quota.aws.neighbours import Neighbours, PoolShare, taken
 from burstline.core.quota.forecast.records import Forecast
 from burstline.core.quota.quotas import Account
 
@@ -21,19 +23,16 @@ def pool_share_of(found: Forecast, account: Account, neighbours: Neighbours | No
         return None
     run = sum(one.peak_concurrency.mid for one in mine)
     reserved_by_others = neighbours.reserved_by_others or 0 if neighbours is not None else 0
-    pool = max(0, account.unreserved() - reserved_by_others)
     others = _declared(account, {one.name for one in mine}) if neighbours is None else neighbours.concurrency
-    ratio = run / pool if pool else None
-    crowded = run + others > pool
-    share = "all and more" if ratio is None or ratio > 1 else f"{ratio:.0%}"
+    share = taken(account, run, others, reserved_by_others)
     text = (
-        f"At its peak the run takes about {run:,.0f} of the {pool:,} environments that functions without reserved "
-        f"concurrency share ({share})"
+        f"At its peak the run takes about {run:,.0f} of the {share.pool:,} environments that functions without "
+        f"reserved concurrency share ({share.share})"
     )
     if others:
         text += f"; others take about {others:,.0f}"
-    text += ", together more than there is: other functions would be throttled." if crowded and others else "."
-    return PoolShare(pool, run, others, ratio, crowded, text)
+    text += ", together more than there is: other functions would be throttled." if share.crowded and others else "."
+    return replace(share, text=text)
 
 
 def _shares(account: Account, name: str) -> bool:
