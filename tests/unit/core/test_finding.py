@@ -1,8 +1,9 @@
 """The search: on seeded accounts in virtual time, through recorder, judging and report; and its pure rules."""
 
+import numpy as np
 import pytest
 from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
-from burstline.core.quota.search.capped import highest_rate_under
+from burstline.core.quota.search.capped import highest_rate_under, wanted_count
 from burstline.core.quota.search.finding import search
 from burstline.core.quota.search.probing import MAIN, Part, Probe, ProbeOutcome, burst, drained, steady
 from search_cases import searched
@@ -65,6 +66,25 @@ def test_a_probe_knows_what_it_sends() -> None:
 
 
 def test_the_highest_rate_under_a_cap_of_equal_calls_is_littles() -> None:
-    import numpy as np
-
     assert highest_rate_under(50, np.full(100, 0.1)) == pytest.approx(500, rel=0.02)
+
+
+@pytest.mark.parametrize(("cap", "spread"), [(12, 0.47), (40, 0.17), (114, 0.47)])
+def test_the_highest_rate_is_told_to_half_a_per_cent_whatever_is_drawn(cap: int, spread: float) -> None:
+    services_s = np.sort(0.4 * np.random.default_rng(3).lognormal(0, spread, 20_000))
+    rates = [highest_rate_under(cap, services_s, seed=seed) for seed in range(4)]
+    assert max(rates) / min(rates) < 1.02
+    assert max(rates) < cap / services_s.mean()
+
+
+def test_more_service_times_are_wanted_the_more_they_vary() -> None:
+    assert wanted_count(np.full(10, 0.4)) == -10
+    varying = np.random.default_rng(3).lognormal(0, 0.47, 1000)
+    # standard deviation over mean is 0.5: (0.5 / 0.004)^2
+    assert wanted_count(varying) + 1000 == pytest.approx(15_625, rel=0.1)
+
+
+def test_service_times_that_vary_are_learnt_until_a_third_of_a_ramp_is_used_up() -> None:
+    one = searched(77000041)
+    assert one.found.concurrency == 24
+    assert 0.2 < one.share <= 1 / 3

@@ -2,8 +2,10 @@
 
 Pure: `search` proposes probes and is told their outcomes. Bursts from idle, each twice the last, find what is let in
 at once (a bucket's burst, or calls in flight); a second burst after a short wait shows how fast that comes back; an
-overload with the bucket empty measures the refill; a last stretch just below the answer shows that it holds. Each
-kind of probe ends at its first throttles: no probe is repeated at a higher load once one was throttled.
+overload with the bucket empty measures the refill; a last stretch just below the answer shows that it holds. What a
+cap on calls in flight lets through hangs on how long calls take: a stretch well below the answer, where none is
+refused, tells that as well as wanted. Each kind of probe ends at its first throttles: no probe is repeated at a higher
+load once one was throttled.
 """
 
 from collections.abc import Generator
@@ -12,10 +14,10 @@ from math import ceil
 import numpy as np
 
 from burstline.core.load.plan import Pause, Phase
-from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.quotas import Family
 from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
-from burstline.core.quota.search.capped import highest_rate_under
+from burstline.core.quota.search.asking import Asker
+from burstline.core.quota.search.capped import allowed_count, highest_rate_under, wanted_count
 from burstline.core.quota.search.probing import (
     Probe,
     ProbeOutcome,
@@ -29,9 +31,6 @@ FIRST_BURST = 16
 ENOUGH = 300
 """Requests from which a rate is known to half a per cent."""
 
-ENOUGH_TIMES = 4500.0
-"""Times the squared variation of service times: so many of them tell the highest rate under a cap to 1 or 2 %."""
-
 OVER = 1.3
 """An overload over the refill that is expected."""
 
@@ -39,6 +38,12 @@ HELD = 0.99
 """The share of the answer that is shown to hold."""
 
 HOLD_S = 5.0
+LEARNING = 0.9
+"""The share of the answer at which service times are learnt: nothing is refused there, each request teaches one."""
+
+LEARNINGS = 3
+"""Most stretches of learning: how much times vary is known better after each."""
+
 LEAST_S = 1.0
 FIRST, EMPTYING = "first", "emptying"
 """The first half of an overload; and what goes before it where a burst empties too little."""
@@ -48,13 +53,12 @@ MOST_LONGER = 8.0
 DRAIN = 1.15
 """A burst that empties a bucket, over what was let in at once."""
 
+UNSURE = 0.2
+"""Of the calls in flight by Little's law in a short overload, relative."""
+
 LONGEST_REST_S = 300.0
 
-TRIES = 4
-"""How often a probe is tried that the generator could not send as asked."""
-
 Probing = Generator[Probe, ProbeOutcome, Found]
-Asking = Generator[Probe, ProbeOutcome, ProbeOutcome]
 
 
 def search(bounds: Bounds) -> Probing:
@@ -69,14 +73,9 @@ def search(bounds: Bounds) -> Probing:
 class _Search:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.sent = 0
-        self.probes = 0
+        self.asker = Asker(bounds)
         self.at_once: float | None = None
         self.burst_size = 0
-        self.latencies_s: Floats = np.empty(0)
-        self.floor_s = 0.0
-        self.services_s: Floats = np.empty(0)
-        self.rest_s = 0.0
         self.is_cap = False
         self.emptying: tuple[Phase, ...] = ()
 
@@ -94,33 +93,22 @@ class _Search:
         outcome, rate = yield from self._overload(expected)
         if outcome is None:
             return self._nothing(rate)
-        rate, cap = self._rate_of(outcome, rate)
+        law = self._law(outcome, rate)
+        rate, cap = self._rate_of(outcome, law, rate)
+        if cap is not None:
+            rate = yield from self._learn(cap, rate)
         held, rate = yield from self._hold(rate)
+        if cap is not None and held is not None:
+            rate = max(held, highest_rate_under(round(cap), self.asker.services_s))
         if self.at_once is not None and cap is None and self.at_once > rate * self.bounds.rest_s:
             yield from self._burst_again(rate)
-        return self._found(outcome, rate, cap, held)
-
-    def _ask(self, load: tuple, about: str, rest_s: float | None = None) -> Asking:  # type: ignore[type-arg]
-        said = ""
-        for _ in range(TRIES):
-            probe = Probe(load, self.rest_s if rest_s is None else rest_s, about)
-            if self.sent + probe.request_count > self.bounds.request_count:
-                raise Unanswerable(f"the ceiling of {self.bounds.request_count:,} requests is too low for this search")
-            outcome = yield probe
-            self.sent += probe.request_count
-            self.probes += 1
-            self.rest_s = self.bounds.rest_s
-            if not outcome.limited:
-                self._learn_times(outcome)
-                return outcome
-            said = outcome.text
-        raise Unanswerable(f"this generator was the limit, not a quota: {said}")
+        return self._found(outcome, law, rate, cap, held)
 
     def _bursts(self) -> Generator[Probe, ProbeOutcome, int]:
         """Double bursts from idle until one is throttled; return the last size."""
         size, pace = FIRST_BURST, self.bounds.burst_pace_per_s
         while True:
-            outcome = yield from self._ask(burst(size, pace), f"a burst of {size:,} from idle")
+            outcome = yield from self.asker.ask(burst(size, pace), f"a burst of {size:,} from idle")
             part = outcome.part()
             if part.throttled:
                 self.at_once, self.burst_size = float(part.accepted), size
@@ -138,15 +126,15 @@ class _Search:
         at_once, pace = self.at_once or 1.0, self.bounds.burst_pace_per_s
         drain = min(size, ceil(at_once * DRAIN) + 2)
         width_s = width_of(drain, pace)
-        wait_s = max(0.25, 1.2 * self._services_at(0.95) - width_s)
+        wait_s = max(0.25, 1.2 * self.asker.service_at(0.95) - width_s)
         for _ in range(5):
-            outcome = yield from self._ask(
+            outcome = yield from self.asker.ask(
                 drained(drain, pace, wait_s, burst(drain, pace)), f"how much comes back in {wait_s:.2g} s"
             )
             back, between_s = outcome.part().accepted, wait_s + width_s
             if self._is_cap(outcome, back, wait_s, width_s):
                 self.is_cap = True
-                return at_once / float(self.services_s.mean())
+                return at_once / float(self.asker.services_s.mean())
             if back < 0.9 * at_once and back >= min(20, 0.2 * at_once):
                 return back / between_s
             if back >= 0.9 * at_once and wait_s <= 0.02:
@@ -159,9 +147,9 @@ class _Search:
 
     def _is_cap(self, outcome: ProbeOutcome, back: int, wait_s: float, width_s: float) -> bool:
         """Whether calls in flight explain it: all of a burst was in flight at once, and what came back had ended."""
-        if not len(self.services_s) or not outcome.can_be_cap or self.services_s.mean() < width_s:
+        if not len(self.asker.services_s) or not outcome.can_be_cap or self.asker.services_s.mean() < width_s:
             return False
-        return back >= 0.85 * (self.at_once or 1.0) * float(np.mean(self.services_s <= wait_s))
+        return back >= 0.85 * (self.at_once or 1.0) * float(np.mean(self.asker.services_s <= wait_s))
 
     def _overload(self, expected: float) -> Generator[Probe, ProbeOutcome, tuple[ProbeOutcome | None, float]]:
         """Send somewhat more than comes back, with the bucket empty, and count what is let in.
@@ -171,11 +159,11 @@ class _Search:
         rate, longer = expected, 1.0
         for _ in range(10):
             over = OVER * rate
-            half_s = longer * max(LEAST_S, self._enough() / over, 3 * self._mean_s()) / 2
+            half_s = longer * max(LEAST_S, ENOUGH / over, 3 * self.asker.mean_s) / 2
             if over > self.bounds.rate_per_s:
                 return None, self.bounds.rate_per_s
             load = self._emptied((*steady(over, half_s, FIRST), *steady(over, half_s)))
-            outcome = yield from self._ask(load, f"an overload of {over:,.0f}/s for {2 * half_s:.1f} s")
+            outcome = yield from self.asker.ask(load, f"an overload of {over:,.0f}/s for {2 * half_s:.1f} s")
             first, part = outcome.part(FIRST), outcome.part()
             if part.throttled < max(3, 0.02 * part.sent):
                 rate, longer = max(over, rate * 1.5), min(longer * 1.5, MOST_LONGER)
@@ -194,27 +182,12 @@ class _Search:
         full = (*self.emptying, *then)
         return drained(ceil(self.at_once * DRAIN) + 2, self.bounds.burst_pace_per_s, 0.0, full)
 
-    def _enough(self) -> float:
-        if not self.is_cap:
-            return ENOUGH
-        varies = float(self.services_s.std() / self.services_s.mean())
-        return max(ENOUGH, ENOUGH_TIMES * varies**2)
-
-    def _mean_s(self) -> float:
-        return float(self.services_s.mean()) if len(self.services_s) else 0.0
-
-    def _learn_times(self, outcome: ProbeOutcome) -> None:
-        self.latencies_s = np.concatenate((self.latencies_s, outcome.latencies_s))
-        if outcome.floor_s is not None:
-            self.floor_s = outcome.floor_s
-        self.services_s = np.sort(np.maximum(self.latencies_s - self.floor_s, 1e-4))
-
     def _burst_again(self, rate: float) -> Generator[Probe, ProbeOutcome, None]:
         """The bursts came before the bucket was full again: once more, after the rest that it is now known to need."""
         size = self.burst_size
         for _ in range(3):
             rest_s = min(LONGEST_REST_S, 1.2 * size / rate)
-            outcome = yield from self._ask(
+            outcome = yield from self.asker.ask(
                 burst(size, self.bounds.burst_pace_per_s), f"a burst of {size:,} after {rest_s:.0f} s of rest", rest_s
             )
             self.at_once, self.burst_size = float(outcome.part().accepted), size
@@ -222,44 +195,65 @@ class _Search:
                 return
             size *= 2
 
-    def _services_at(self, quantile: float) -> float:
-        return float(np.quantile(self.services_s, quantile)) if len(self.services_s) else 0.0
-
     def _ladder(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float, bool]]:
         """Double a steady rate until it is throttled; return what was let in then, and whether it was."""
         best = 0.0
         while rate <= self.bounds.rate_per_s:
             lasts_s = max(LEAST_S, ENOUGH / rate)
-            outcome = yield from self._ask(steady(rate, lasts_s), f"{rate:,.0f}/s for {lasts_s:.1f} s")
+            outcome = yield from self.asker.ask(steady(rate, lasts_s), f"{rate:,.0f}/s for {lasts_s:.1f} s")
             part = outcome.part()
             if part.throttled >= 3:
                 return part.accepted / lasts_s, True
             best, rate = rate, rate * 2
         return best, False
 
-    def _rate_of(self, outcome: ProbeOutcome, rate: float) -> tuple[float, float | None]:
+    def _rate_of(self, outcome: ProbeOutcome, family: Family | None, rate: float) -> tuple[float, float | None]:
         """The highest rate of the law that bound: from the fit where it is sure, else from what was counted."""
-        family = self._law(outcome)
         for parameter, law in (("rate", Family.BUCKET), ("rate_limit", Family.INVOCATION_RATE)):
             found = outcome.fits.get((law, parameter))
             if family is law and found is not None and found[2] - found[1] <= 0.04 * found[0]:
                 return (found[0] if abs(found[0] / rate - 1) < 0.25 else rate), None
-        if family is not Family.CONCURRENCY or not len(self.services_s):
+        if family is not Family.CONCURRENCY or not len(self.asker.services_s):
             return rate, None
         fitted = outcome.fits.get((Family.CONCURRENCY, "concurrency"))
-        cap = fitted[0] if fitted is not None else rate * float(self.services_s.mean())
-        if self.at_once is not None and abs(cap - self.at_once) <= 0.1 * cap + 2:
-            cap = self.at_once  # a burst of calls longer than itself counts them exactly
-        return highest_rate_under(round(cap), self.services_s), float(round(cap))
+        cap = fitted[0] if fitted is not None else rate * float(self.asker.services_s.mean())
+        if self.at_once is not None and abs(cap - self.at_once) <= 0.1 * cap + 2 and self._counts_exactly():
+            cap = self.at_once
+        return highest_rate_under(round(cap), self.asker.services_s), float(round(cap))
 
-    def _law(self, outcome: ProbeOutcome) -> Family | None:
+    def _counts_exactly(self) -> bool:
+        """Whether a burst from idle counted a cap: hardly any call ended before the burst did."""
+        width_s = width_of(self.burst_size, self.bounds.burst_pace_per_s)
+        ended = float((self.asker.services_s < width_s).mean())
+        return ended * (self.at_once or 0.0) < 0.5
+
+    def _law(self, outcome: ProbeOutcome, rate: float) -> Family | None:
         """The law that bound; where the answers leave it open, a refill that grows with the wait is a bucket's."""
-        family = outcome.family
+        family, at_once = outcome.family, self.at_once or 0.0
         if family is None and self.is_cap:
             return Family.CONCURRENCY
-        if family in (None, Family.CONCURRENCY) and self.at_once is not None and not self.is_cap:
+        if family is Family.UNKNOWN and self.is_cap and abs(rate * self.asker.mean_s - at_once) <= UNSURE * at_once:
+            return Family.CONCURRENCY  # Little's law holds at what was let in at once
+        if family in (None, Family.CONCURRENCY) and at_once and not self.is_cap:
             return Family.INVOCATION_RATE if outcome.can_be_ten_times else Family.BUCKET
         return family
+
+    def _learn(self, cap: float, rate: float) -> Generator[Probe, ProbeOutcome, float]:
+        """Send just below the answer until the mean of service times is known well, or as much is sent as is worth it.
+
+        What the last stretch will teach is left to it.
+        """
+        for _ in range(LEARNINGS):
+            last = ceil(HOLD_S * rate)
+            wanted = wanted_count(self.asker.services_s) - last
+            allowed = min(allowed_count(rate) - self.asker.sent, self.asker.left) - last
+            if min(wanted, allowed) < LEAST_S * LEARNING * rate:
+                break
+            lasts_s = min(wanted, allowed) / (LEARNING * rate)
+            about = f"how long calls take, at {LEARNING * rate:,.1f}/s for {lasts_s:.0f} s"
+            yield from self.asker.ask(steady(LEARNING * rate, lasts_s), about)
+            rate = highest_rate_under(round(cap), self.asker.services_s)
+        return rate
 
     def _hold(self, rate: float) -> Generator[Probe, ProbeOutcome, tuple[float | None, float]]:
         """Show that it holds: just below it, with the bucket empty; else go down by what was refused."""
@@ -269,25 +263,35 @@ class _Search:
             if not self.is_cap:
                 pause = Phase("settle", 2 / tried, Pause())
                 load = self._emptied((pause, *load))
-            outcome = yield from self._ask(load, f"does {tried:,.1f}/s hold for {HOLD_S:.0f} s")
+            outcome = yield from self.asker.ask(load, f"does {tried:,.1f}/s hold for {HOLD_S:.0f} s")
             part = outcome.part()
             if part.throttled <= max(0, round(0.001 * part.sent)):
                 return tried, rate
             rate *= 1 - min(0.3, max(0.01, 1.2 * part.throttled / part.sent))
         return None, rate
 
-    def _found(self, outcome: ProbeOutcome, rate: float, cap: float | None, held: float | None) -> Found:
-        burst_size, law = self.at_once, self._law(outcome)
+    def _found(
+        self, outcome: ProbeOutcome, law: Family | None, rate: float, cap: float | None, held: float | None
+    ) -> Found:
+        burst_size = self.at_once
         if burst_size is not None and cap is None:
             # what came back while the burst was being sent is not part of it
             burst_size = max(1.0, burst_size - rate * width_of(self.burst_size, self.bounds.burst_pace_per_s))
         return Found(
-            rate, burst_size, law, outcome.layer, cap, held, self.sent, self.probes, outcome.text or _words(law)
+            rate,
+            burst_size,
+            law,
+            outcome.layer,
+            cap,
+            held,
+            self.asker.sent,
+            self.asker.probes,
+            outcome.text or _words(law),
         )
 
     def _nothing(self, rate: float) -> Found:
         text = f"nothing throttled up to {rate:,.0f} requests/s, the highest rate that the ceilings allow"
-        return Found(rate, self.at_once, None, None, None, rate, self.sent, self.probes, text)
+        return Found(rate, self.at_once, None, None, None, rate, self.asker.sent, self.asker.probes, text)
 
 
 def _words(law: Family | None) -> str:
