@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: ministack screenshots docs benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
+.PHONY: mypy basedpyright ministack screenshots docs benchmark benchmark-find benchmark-closed-loop benchmark-fit benchmark-forecast demo test check lint unit scenarios compose protos lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -19,9 +19,11 @@ check: lint unit
 lint: $(READY)   ## formatting, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target mypy basedpyright
+
+mypy basedpyright: $(READY)
+	$(BIN)/$@
 
 docs: $(READY)   ## every command of README, docs and --help, run against servers and a practice AWS here (3 min)
 	$(BIN)/pytest tests/integration/test_docs_commands.py tests/integration/test_docs_first_run.py -m "slow or not slow"
@@ -73,9 +75,9 @@ benchmark-closed-loop: $(READY)  ## run, apply the advice, run again, on fresh a
 # are parts of the one lock, hence the copies: uv keeps the hashes that it finds in its output file.
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 lock:            ## requirements.lock, and its parts for the image, from pyproject.toml (needs uv)
-	$(COMPILE) $(LOCK) pyproject.toml --group dev -o requirements.lock
+	$(COMPILE) $(LOCK) pyproject.toml --extra traces --group dev -o requirements.lock
 	cp requirements.lock deploy/image/runtime.lock && cp requirements.lock deploy/image/build.lock
-	$(COMPILE) pyproject.toml -o deploy/image/runtime.lock
+	$(COMPILE) pyproject.toml --extra traces -o deploy/image/runtime.lock
 	$(COMPILE) --group build -o deploy/image/build.lock
 
 $(READY): requirements.lock pyproject.toml

@@ -13,7 +13,7 @@ from throttlers.pressing import Found, press, until_right
     ("count", "period_s", "status", "load"),
     [
         pytest.param(200, 1, 429, ((300, 5), (100, 4), (300, 4)), id="1 s, 429"),
-        pytest.param(450, 3, 503, ((250, 8), (80, 6), (250, 5)), id="3 s, 503"),
+        pytest.param(450, 3, 503, ((250, 8), (80, 6), (250, 5)), id="3 s, 503", marks=pytest.mark.slow),
     ],
 )
 async def test_http_req_rate_is_a_counter_over_two_periods_that_counts_refused_requests(

@@ -23,7 +23,9 @@ def off(found: Found, family: Family, parameter: str, truth: float, allowed: flo
     ("rate", "burst", "status", "load"),
     [
         pytest.param(100, 49, 429, ((60, 1.5), (250, 10)), id="429, full at the start"),
-        pytest.param(150, 99, 503, ((400, 5), (0, 1.5), (400, 5)), id="nginx's own 503, with a rest"),
+        pytest.param(
+            150, 99, 503, ((400, 5), (0, 1.5), (400, 5)), id="nginx's own 503, with a rest", marks=pytest.mark.slow
+        ),
     ],
 )
 async def test_limit_req_without_delay_is_a_bucket_of_its_rate_and_one_more_than_its_burst(
@@ -50,7 +52,7 @@ async def test_limit_req_without_delay_is_a_bucket_of_its_rate_and_one_more_than
 @pytest.mark.parametrize(
     ("cap", "status", "times_ms"),
     [
-        pytest.param(20, 429, (200, 200), id="429, fixed service time"),
+        pytest.param(20, 429, (200, 200), id="429, fixed service time", marks=pytest.mark.slow),
         pytest.param(30, 503, (80, 300), id="nginx's own 503, service time varies"),
     ],
 )
