@@ -7,6 +7,7 @@ from burstline.core.load.plan import Front, Phase
 from burstline.core.quota.admission.admission import Call
 from burstline.core.quota.quotas import Account, Bucket, Family, Function, Scaling
 from hidden_accounts import Hidden, Truth
+from hidden_bursts import bucket_bursts, cap_bursts, scaling_bursts
 from hidden_changes import changing, no_quota
 from hidden_parts import (
     PRESSURE_S,
@@ -180,6 +181,9 @@ KINDS: dict[str, tuple[float, Callable[[np.random.Generator], Hidden]]] = {
 EXTRA_KINDS: dict[str, Callable[[np.random.Generator], Hidden]] = {
     "best effort": lambda r: bucket(r, noise=0.05, kind="best effort"),
     "window counter": window_counter,
+    "bursts of a bucket": bucket_bursts,
+    "bursts of a cap": cap_bursts,
+    "bursts of scaling": scaling_bursts,
 }
 """Kinds judged by other goals."""
 

@@ -36,3 +36,20 @@ def test_what_a_cap_refused_until_it_rose_is_not_taken_for_errors() -> None:
     """An account on which the rise was put 0.4 s early, and a quarter of all throttles was called errors."""
     score = score_of(118_722_464_190)
     assert score.count_right, score.text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        ("bursts of a bucket", 5005),  # filled up between bursts: its rate was called what it gave on average
+        ("bursts of a bucket", 5037),  # the same, and slopes within bursts hardly tell
+        ("bursts of a bucket", 5021),  # four short bursts: called errors
+        ("bursts of a cap", 5000),  # calls in flight, or ten times a cap that is smaller: called unknown
+        ("bursts of scaling", 5001),
+    ],
+)
+def test_bursts_with_rests_between_them_show_who_throttles_and_intervals_hold(kind: str, seed: int) -> None:
+    score = score_of(seed, kind)
+    assert score.family_right, score.text()
+    assert all(number.covered for number in score.numbers), score.text()
+    assert not score.missing

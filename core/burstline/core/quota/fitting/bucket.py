@@ -84,7 +84,7 @@ def fit_bucket(evidence: Evidence, low: int, high: int, errors: ErrorShare | Non
     chosen = in_span(evidence, low, high)
     used = evidence.passed.astype(np.float64)
     exact = fit_line(evidence, used, chosen, low, high)
-    if exact is None or exact.found[0] * exact.noise.span_s < LEAST_PASSED:
+    if exact is None or exact.found[0] * exact.lasts_s < LEAST_PASSED:
         return []
     plain = Explanation(Family.BUCKET, _estimates(evidence, exact, low, 0.0, 0.0), exact.room)
     return [plain, *_fit_noisy(evidence, exact, chosen, low, high, errors)]
@@ -119,7 +119,7 @@ def _fit_noisy(
         used[low:high] = np.where(calm, tried, bound)
         block_s = BLOCK_S if wrong.begun is None else SEEN_TO_S
         refitted = fit_line(evidence, used, chosen & ~_at(calm, bins, low, high), low, high, block_s)
-        if refitted is None or refitted.found[0] * refitted.noise.span_s < LEAST_PASSED:
+        if refitted is None or refitted.found[0] * refitted.lasts_s < LEAST_PASSED:
             return []
         line = refitted
         calm = line.room > CALM_ROOM * (1 + 2 * line.scatter)
@@ -224,7 +224,9 @@ def _estimates(evidence: Evidence, line: BucketLine, low: int, extra: float, blu
     rate = max(0.0, float(line.found[0]))
     factor = 1.0 if extra == 0 else WIDER
     spread = factor * float(np.hypot(rate_spread(line.noise, rate), extra))
-    estimates = [Estimate("rate", rate, max(0.0, rate - spread), rate + spread, "requests/s")]
+    other_rate, other_level = line.other or (rate, float(line.found[-1]))
+    high = max(rate + spread, other_rate)
+    estimates = [Estimate("rate", rate, max(0.0, rate - spread), high, "requests/s")]
     burst = _burst(evidence, line.found, low)
     if burst is not None:
         reach_s = abs(float(np.mean(line.at_s - line.anchors.at_s)))
@@ -234,7 +236,8 @@ def _estimates(evidence: Evidence, line: BucketLine, low: int, extra: float, blu
         wide = 0.5 + factor * float(
             np.sqrt(4 * (statistical**2 + clocks**2 + onset**2 + blur**2) + (extra * reach_s) ** 2 + 1)
         )
-        estimates.append(Estimate("burst", burst, max(0.0, burst - wide), burst + wide, "requests"))
+        least = min(burst, other_level + LOW_BY) - wide
+        estimates.append(Estimate("burst", burst, max(0.0, least), burst + wide, "requests"))
     return tuple(estimates)
 
 

@@ -1,6 +1,6 @@
 """A bucket's line through its rejections: what was used since it was last full against the time since then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,17 @@ from burstline.core.load.window import BIN_S
 from burstline.core.quota.answers.series import Floats
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.lines import BLOCK_S, Noise, Walk, noise_of, robust_fit, walk_of
-from burstline.core.quota.fitting.stretches import Anchors, anchors_of, filled_only, passage_of
+from burstline.core.quota.fitting.stretches import Anchors, Passage, anchors_of, filled_only, passage_of
 
 FEWEST_POINTS = 6
 ROUNDS = 6
-NEAR_S = 0.2
-"""Seconds within which a bucket that rejects has no time to fill up: slopes from so near are right where pressure comes
-in bursts, between which it does, and slopes from afar are too low."""
+REST_S, REST_GAPS = 0.1, 6
+"""Rejections further apart than these seconds, and than so many of their usual gaps, are two bursts. While a bucket
+rejects it has no time to fill up: slopes within bursts are right where it fills between them, those across are too low.
+"""
 
 APART = 0.05
-"""Relative difference of the guesses from near and from afar that makes both worth a try."""
+"""Relative difference of the guesses within bursts and across them that makes both worth a try."""
 
 UNSURE = (0.0005, 0.02)
 """Relative error of the first guess of the rate that is allowed for, where that fits closely, and else."""
@@ -36,6 +37,7 @@ class BucketLine:
         walk: what adds up in it.
         scatter: median distance from the line, requests.
         room: by bin of the span.
+        other: rate and burst of the farthest bucket that explains the points as well; None if none does.
     """
 
     found: Floats
@@ -45,6 +47,12 @@ class BucketLine:
     walk: Walk
     scatter: float
     room: Floats
+    other: tuple[float, float] | None = None
+
+    @property
+    def lasts_s(self) -> float:
+        """From the first point to the last, seconds."""
+        return float(self.at_s[-1] - self.at_s[0])
 
 
 def fit_line(
@@ -67,13 +75,16 @@ def fit_line(
     passed, total = np.cumsum(evidence.passed), np.cumsum(used)
     inner = points.passed[chosen] - (passed[bins] - evidence.passed[bins])
     level = total[bins] - used[bins] + inner * used[bins] / np.maximum(evidence.passed[bins], 1)
-    far, near = _guess(at_s, level, (at_s[-1] - at_s[0]) / 6), _guess(at_s, level, NEAR_S)
+    within = _within_bursts(at_s, level)
+    far, near = _guess(at_s, level, (at_s[-1] - at_s[0]) / 6), within.rate
     lines = [_line(evidence, level, total, chosen, low, high, used, far, UNSURE[0], block_s)]
     if lines[0].scatter > 1:
         lines.append(_line(evidence, level, total, chosen, low, high, used, far, UNSURE[1], block_s))
     if abs(near - far) > APART * far:
         lines.append(_line(evidence, level, total, chosen, low, high, used, near, UNSURE[1], block_s))
-    return min(lines, key=lambda line: line.scatter)
+    best = min(lines, key=lambda line: line.scatter)
+    other = _filling(best, within, passage_of(evidence.tried, used, low, high), at_s, level)
+    return replace(best, other=other)
 
 
 def _line(
@@ -107,7 +118,7 @@ def _line(
     columns = _columns(at_s, anchors)
     found, kept = robust_fit(columns, level - anchors.before, weight)
     off = level - anchors.before - columns @ found
-    noise = noise_of(at_s[kept], off[kept], block_s)
+    noise = noise_of(at_s[kept], off[kept], block_s, anchors.stretch[kept])
     walk = walk_of(at_s[kept], off[kept])
     return BucketLine(found, anchors, at_s, noise, walk, scatter, _room(total, low, high, found, anchors, at_s))
 
@@ -124,6 +135,52 @@ def _guess(at_s: Floats, level: Floats, lag_s: float) -> float:
     if not close.any():
         close = np.ones(len(gap_s), dtype=bool)
     return max(0.0, float(np.median((level[later] - level[early])[close] / gap_s[close])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The slope that all bursts of points have in common.
+
+    Attributes:
+        rate: the slope, per second.
+        high: the upper end of its 95 % interval; infinite if none can be told.
+    """
+
+    rate: float
+    high: float
+
+
+def _within_bursts(at_s: Floats, level: Floats) -> _Within:
+    gaps_s = np.diff(at_s)
+    rests = gaps_s > max(REST_S, REST_GAPS * float(np.median(gaps_s)))
+    number = np.concatenate(([0], np.cumsum(rests)))
+    count = np.bincount(number)
+    x = at_s - (np.bincount(number, at_s) / count)[number]
+    y = level - (np.bincount(number, level) / count)[number]
+    square = float(x @ x)
+    rate = max(0.0, float(x @ y) / square) if square > 0 else 0.0
+    noise = noise_of(at_s, y - rate * x, stretch=number)
+    return _Within(rate, rate + 2 * noise.slope_deviation)
+
+
+def _filling(
+    best: BucketLine, within: _Within, passage: Passage, at_s: Floats, level: Floats
+) -> tuple[float, float] | None:
+    """Another bucket, faster than the best one, that fills up between bursts, where that explains them as well.
+
+    A bucket that is never full again gives each burst what came back since the last one; one that fills up gives each
+    its whole size. Where both are the same, only slopes within bursts tell, as far as they do.
+    """
+    is_one = not np.any(best.anchors.stretch)
+    if not is_one or not best.found[0] < within.high < np.inf:
+        return None
+    anchors = anchors_of(passage, at_s, within.high, 1.5, UNSURE[0])
+    first = anchors.stretch == 0
+    sizes = level - anchors.before - within.high * (at_s - anchors.at_s)
+    # it was full to begin with: if the first burst was given more, the others did not find it full
+    if first.all() or np.median(sizes[first]) > np.median(sizes[~first]) + 2 + 3 * best.scatter:
+        return None
+    return within.high, float(np.median(sizes[~first]))
 
 
 def _columns(at_s: Floats, anchors: Anchors) -> Floats:

@@ -10,8 +10,9 @@ from burstline.core.quota.fitting.concurrency import fit_concurrency, fit_scalin
 from burstline.core.quota.fitting.errors import NO_ERRORS, ErrorShare, by_calm
 from burstline.core.quota.fitting.evidence import Evidence
 from burstline.core.quota.fitting.laws import Explanation, at_random, likelihood_of
+from burstline.core.quota.fitting.lines import weighted_median
 from burstline.core.quota.fitting.windows import PRIOR, QUIET_BINS, fit_windows
-from burstline.core.quota.quotas import Family
+from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Family
 
 MARGIN = 20.0
 """Log-likelihood by which the best law must beat chance and every law of another family to be named."""
@@ -32,6 +33,9 @@ CLOSE = 0.45
 
 EDGE = 0.05
 """Share of an outage's answers at either end that is left out of account."""
+
+FLIGHT_SLACK, FLIGHT_SLACK_COUNT = 1.2, 3.0
+"""Of calls in flight, relative and absolute: errors, jitter and clocks blur them."""
 
 LEAST_PASSED = 5
 """Requests that must pass in the later half of the rejections: where all is refused, an outage explains it, too."""
@@ -122,22 +126,29 @@ def _rating(
 
 
 def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> list[Explanation]:
-    """Leave out counters whose period is once to three times what work takes, if a cap explains the rejections."""
+    """Leave out what other evidence speaks against, if a cap explains the rejections.
+
+    Counters whose period is once to three times what work takes; and 10x rules of a concurrency that is smaller than
+    what was in flight: the rule is ten times the very cap on calls in flight.
+    """
     capped = any(law.family is Family.CONCURRENCY and law.likelihood > chance + MARGIN for law in laws)
     if not capped:
         return laws
+    return [law for law in laws if not (_is_turnover(evidence, law) or _is_below_flight(evidence, law))]
+
+
+def _is_turnover(evidence: Evidence, law: Explanation) -> bool:
     slack_s = 0.03 + 0.03 * evidence.work_s
-    return [
-        law
-        for law in laws
-        if law.family is not Family.WINDOW_COUNTER
-        or all(
-            abs(one.value - n * evidence.work_s) > slack_s
-            for one in law.estimates
-            if one.parameter == "period"
-            for n in (1, 2, 3)
-        )
-    ]
+    periods_s = [one.value for one in law.estimates if one.parameter == "period"]
+    return any(abs(period_s - n * evidence.work_s) <= slack_s for period_s in periods_s for n in (1, 2, 3))
+
+
+def _is_below_flight(evidence: Evidence, law: Explanation) -> bool:
+    if law.family is not Family.INVOCATION_RATE or not law.estimates:
+        return False
+    points = evidence.points
+    flight = weighted_median(points.in_flight, points.weight)
+    return flight > FLIGHT_SLACK * law.estimates[0].high / INVOCATIONS_PER_ENVIRONMENT_PER_S + FLIGHT_SLACK_COUNT
 
 
 def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:

@@ -20,7 +20,7 @@ from burstline.core.quota.quotas import Family
 
 NEVER_ARRIVED = {UNREACHABLE_DNS, UNREACHABLE_CONNECT, UNREACHABLE_TLS}
 REQUESTS_PER_STEP = 8
-LEAST_STEP = 3
+LEAST_STEP, MOST_STEP = 3, 20
 """Single decisions at random look nearly as likely as lawful ones, and jitter and clocks blur 10 ms; over some
 requests, and over 30 ms, the difference shows."""
 
@@ -87,6 +87,7 @@ class Evidence:
         mean_work_s: the same, at the mean.
         quick: rejections come faster than most accepted answers. A cap can only be seen where they do: what takes as
             long as work is work that failed.
+        step: how many bins laws are compared over at once, so that some requests lie in each.
         clock_error_s: half-width of the workers' clock errors.
         segment_count: workers with rejections.
         points: the rejections' places.
@@ -104,16 +105,10 @@ class Evidence:
     work_s: float
     mean_work_s: float
     quick: bool
+    step: int
     clock_error_s: float
     segment_count: int
     points: Points
-
-    @property
-    def step(self) -> int:
-        """How many bins laws are compared over at once, so that some requests lie in each, 3..20."""
-        busy = self.tried[self.tried > 0]
-        per_bin = float(busy.sum()) / max(1, int(np.flatnonzero(self.tried)[-1] - np.argmax(self.tried > 0)) + 1)
-        return int(np.clip(round(REQUESTS_PER_STEP / per_bin), LEAST_STEP, 20)) if len(busy) else 1
 
     @property
     def count(self) -> int:
@@ -152,12 +147,21 @@ def evidence_of(totals: Totals, front: Front) -> list[Evidence]:
                 max(0.0, work_s - peak.median_s),
                 max(0.0, work.sum_s / max(1, work.count) - peak.median_s),
                 work.share_above(peak.median_s + 3 * peak.deviation_s + 0.0002) > 0.5,
+                _step(tried, rejected),
                 totals.clock_error_s,
                 max(1, sum(1 for marks in totals.marks.values() if marks)),
                 points,
             )
         )
     return found
+
+
+def _step(tried: Ints, rejected: Ints) -> int:
+    """Bins in which `REQUESTS_PER_STEP` requests lie where rejections are: bursts are dense, however long they rest."""
+    around = np.ones(min(MOST_STEP, len(tried)))
+    near = np.convolve(tried, around, "same") / len(around)
+    per_bin = float(near @ rejected) / max(1, int(rejected.sum()))
+    return int(np.clip(round(REQUESTS_PER_STEP / max(per_bin, 1e-9)), LEAST_STEP, MOST_STEP))
 
 
 def _rank(signature: str) -> int:

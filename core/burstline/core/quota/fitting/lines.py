@@ -27,7 +27,7 @@ class Noise:
         white: variance of a block's mean, independent from block to block.
         walk_per_s: variance that a random walk adds per second; 0 for an exact throttle.
         block_count: blocks that hold points.
-        span_s: from the first point to the last.
+        span_s: from the first point to the last; of points in several stretches, the root mean square of their spans.
     """
 
     white: float
@@ -93,13 +93,16 @@ def weighted_median(values: Floats, weights: Floats, q: float = 0.5) -> float:
     return float(values[order][min(len(values) - 1, int(np.searchsorted(total, q * total[-1])))])
 
 
-def noise_of(at_s: Floats, residuals: Floats, block_s: float = BLOCK_S) -> Noise:
+def noise_of(
+    at_s: Floats, residuals: Floats, block_s: float = BLOCK_S, stretch: NDArray[np.int64] | None = None
+) -> Noise:
     """Split residuals, in order of time, into what is new in each block and what adds up over time.
 
     Args:
         at_s: ascending, seconds.
         residuals: one for each.
         block_s: seconds over which residuals hang together without adding up, > 0.
+        stretch: in which the line begins anew, for each; None if in none: only within them does a slope show.
     """
     if len(at_s) < 2:
         return Noise(1.0, 0.0, max(1, len(at_s)), 0.0)
@@ -108,6 +111,8 @@ def noise_of(at_s: Floats, residuals: Floats, block_s: float = BLOCK_S) -> Noise
     block = ((at_s - at_s[0]) / length).astype(np.int64)
     numbers, which = np.unique(block, return_inverse=True)
     means = np.bincount(which, residuals) / np.bincount(which)
+    if stretch is not None:
+        span_s = _usual_span_s(at_s, block, stretch)
     if len(means) < 8:
         return Noise(float(np.var(residuals)) + 0.1, 0.0, len(means), span_s)
     near = _variogram(means, numbers, 1)
@@ -116,6 +121,17 @@ def noise_of(at_s: Floats, residuals: Floats, block_s: float = BLOCK_S) -> Noise
     per_s = max(0.0, (far[0] - near[0]) / max(far[1] - near[1], 1e-9)) / length
     white = max((near[0] - per_s * near[1] * length) / 2, 1e-4)
     return Noise(white, per_s, len(means), span_s)
+
+
+def _usual_span_s(at_s: Floats, block: NDArray[np.int64], stretch: NDArray[np.int64]) -> float:
+    """Return the span with which a slope common to all stretches is as sure as they make it together."""
+    squares, count = 0.0, 0
+    for number in np.unique(stretch):
+        mine = stretch == number
+        blocks = len(np.unique(block[mine]))
+        squares += blocks * float(at_s[mine][-1] - at_s[mine][0]) ** 2
+        count += blocks
+    return float(np.sqrt(squares / count))
 
 
 @dataclass(frozen=True, slots=True)
