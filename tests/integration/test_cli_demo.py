@@ -80,7 +80,7 @@ def test_ctrl_c_stops_the_demo_with_a_partial_report_and_no_process_left(tmp_pat
         if "steady" in line:
             break
     children = children_of(demo.pid)
-    assert len(children) == 4, "the emulator; the workers and the process that they were forked from"
+    assert len(children) == 5, "the emulator; the server, the workers, and the process that they were forked from"
     demo.send_signal(signal.SIGINT)
     out, _ = demo.communicate(timeout=15)
     assert demo.returncode == 130
@@ -98,7 +98,7 @@ def test_a_demo_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None
         if "steady" in line:
             break
     children = children_of(demo.pid)
-    assert len(children) == 4, "the emulator; the workers and the process that they were forked from"
+    assert len(children) == 5, "the emulator; the server, the workers, and the process that they were forked from"
     demo.kill()
     demo.communicate(timeout=15)
     assert wait_for(lambda: not any(map(is_alive, children)), 5)

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 from typing import Any
 
 import click
@@ -100,6 +101,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit."""
     gc.set_threshold(YOUNG_COUNT)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than reading a plan
     cli(prog_name="burstline")
 
 

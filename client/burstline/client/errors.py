@@ -12,15 +12,14 @@ Errors of gRPC are mapped here and nowhere else, by `from_rpc`.
 """
 
 from collections.abc import Iterable
-from typing import cast
-
-import grpc
-import grpc.aio
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from typing import TYPE_CHECKING, cast
 
 from burstline.client import exits
 from burstline.client.problems import Problem
+
+if TYPE_CHECKING:  # gRPC takes its time to import, and a command has errors of its own before it needs it
+    import grpc.aio
+    from google.rpc import error_details_pb2
 
 DEFAULT_SERVER = "127.0.0.1:7460"
 """Where a server listens, and commands look for it, unless told otherwise."""
@@ -66,7 +65,7 @@ class ServerFailed(ClientError):
     """The server answered with an error."""
 
 
-def from_rpc(error: grpc.aio.AioRpcError, server: str, asked: str = "the request") -> ClientError:
+def from_rpc(error: "grpc.aio.AioRpcError", server: str, asked: str = "the request") -> ClientError:
     """Return the error of ours for one of gRPC's.
 
     Args:
@@ -74,6 +73,8 @@ def from_rpc(error: grpc.aio.AioRpcError, server: str, asked: str = "the request
         server: the address that was called, for the message.
         asked: what the server was given, for a refusal: "the plan".
     """
+    import grpc
+
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE:
         info = _info(error)
@@ -97,14 +98,18 @@ def from_rpc(error: grpc.aio.AioRpcError, server: str, asked: str = "the request
     return ServerFailed(details or f"the server at {server} answered {code.name}")
 
 
-def _info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo | None:
+def _info(error: "grpc.aio.AioRpcError") -> "error_details_pb2.ErrorInfo | None":
+    from google.rpc import error_details_pb2
+
     for message in _details(error):
         if isinstance(message, error_details_pb2.ErrorInfo):
             return message
     return None
 
 
-def _violations(error: grpc.aio.AioRpcError) -> list[str]:
+def _violations(error: "grpc.aio.AioRpcError") -> list[str]:
+    from google.rpc import error_details_pb2
+
     return [
         f"{violation.field}: {violation.description}"
         for message in _details(error)
@@ -113,7 +118,10 @@ def _violations(error: grpc.aio.AioRpcError) -> list[str]:
     ]
 
 
-def _details(error: grpc.aio.AioRpcError) -> list[object]:
+def _details(error: "grpc.aio.AioRpcError") -> list[object]:
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status
+
     try:
         status = rpc_status.from_call(cast("grpc.Call", error))  # it only asks for metadata, code and details
     except ValueError:

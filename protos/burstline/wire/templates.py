@@ -1,13 +1,22 @@
 """Templates in plans: `{{ name }}` in the strings of a request, in Jinja's sandbox."""
 
-from jinja2 import StrictUndefined, TemplateError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from functools import cache
+from typing import TYPE_CHECKING
 
-ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
-"""Compiles templates. Plans come over the network, so attributes and calls that reach Python are closed off."""
+if TYPE_CHECKING:  # Jinja is imported for the first template: most plans have none, and each process would pay for it
+    from jinja2.sandbox import SandboxedEnvironment
 
 BUILT_IN_NAMES = frozenset({"run", "n", "uuid"})
 """Names that every plan has: `run.id`, the arrival's number, and a fresh UUID per request."""
+
+
+@cache
+def environment() -> "SandboxedEnvironment":
+    """Return what compiles templates. Plans come over the network: attributes and calls that reach Python are shut."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 
 
 def is_template(text: str) -> bool:
@@ -23,8 +32,10 @@ def names_in(text: str) -> frozenset[str]:
     """
     if not is_template(text):
         return frozenset()
+    from jinja2 import TemplateError, meta, nodes
+
     try:
-        tree = ENVIRONMENT.parse(text)
+        tree = environment().parse(text)
     except TemplateError as error:
         raise ValueError(f"this is not a template: {error.message}") from error
     if any(tree.find_all((nodes.For, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):

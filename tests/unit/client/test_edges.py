@@ -38,21 +38,21 @@ def never(question: str) -> bool:
 
 def test_a_host_is_asked_about_once_and_remembered(tmp_path: Path) -> None:
     known = tmp_path / "hosts"
-    obtain_consent("https://api.example.com/x", AHEAD, yes=False, known=known, ask=agree, terminal=True)
-    obtain_consent("https://API.example.com/y", AHEAD, yes=False, known=known, ask=never, terminal=True)
+    obtain_consent("https://api.example.com/x", lambda: AHEAD, yes=False, known=known, ask=agree, terminal=True)
+    obtain_consent("https://API.example.com/y", lambda: AHEAD, yes=False, known=known, ask=never, terminal=True)
     assert known.read_text() == "api.example.com\n"
 
 
 def test_a_user_who_declines_is_believed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="declined; nothing was sent"):
-        obtain_consent("https://a.b", AHEAD, yes=False, known=tmp_path / "hosts", ask=refuse, terminal=True)
+        obtain_consent("https://a.b", lambda: AHEAD, yes=False, known=tmp_path / "hosts", ask=refuse, terminal=True)
     assert not (tmp_path / "hosts").exists()
 
 
 def test_without_a_terminal_the_refusal_names_host_requests_cost_and_flag(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"1,000 requests to a\.b .*\$0\.50.*--yes"):
-        obtain_consent("https://a.b", AHEAD, yes=False, known=tmp_path / "hosts", ask=never, terminal=False)
-    obtain_consent("https://a.b", AHEAD, yes=True, known=tmp_path / "hosts", ask=never, terminal=False)
+        obtain_consent("https://a.b", lambda: AHEAD, yes=False, known=tmp_path / "hosts", ask=never, terminal=False)
+    obtain_consent("https://a.b", lambda: AHEAD, yes=True, known=tmp_path / "hosts", ask=never, terminal=False)
 
 
 @pytest.mark.parametrize(

@@ -190,18 +190,23 @@ def _child(settings: AgentSettings, lifeline: Connection, parent: int, inherited
         inherited.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop takes it over; a forked one has its parent's
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent passes it on
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(1)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True, name="lifeline").start()
+    die_with_parent(parent)
+    threading.Thread(target=end_with, args=(lifeline,), daemon=True, name="lifeline").start()
     set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
     code = run_one(settings, (signal.SIGTERM,))
     sys.stderr.flush()
     os._exit(0 if code > 128 else code)  # a drained child is no error; skip gRPC's slow teardown
 
 
-def _end_with(lifeline: Connection) -> None:
+def die_with_parent(parent: int) -> None:
+    """Have SIGTERM sent to this process when process `parent`, its parent, ends; end it if that has ended already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def end_with(lifeline: Connection) -> None:
     """Wait for the other end of the pipe to close, which its process's death does; then end within the bound."""
     try:
         lifeline.recv_bytes()

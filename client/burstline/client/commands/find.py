@@ -92,7 +92,7 @@ def _ask(loaded: "LoadedPlan", bounds: "Bounds", yes: bool) -> None:
 
     obtain_consent(
         loaded.message.target.url,
-        preview_of(loaded.record, loaded, bounds),
+        lambda: preview_of(loaded.record, loaded, bounds),
         yes=yes,
         known=known_hosts_file(),
         ask=lambda question: click.confirm(question, err=True),

@@ -37,17 +37,10 @@ def command(
     """
     import socket
 
-    from burstline.client.running.children import FROM_PARENT, address_from_parent, end_with_parent
+    from burstline.client.running.children import end_with_parent
     from burstline.client.running.working import default_processes, work
     from burstline.workers.settings import AgentSettings
 
-    if with_parent and server == FROM_PARENT:
-        from burstline.workers.processes import prepare
-
-        prepare()  # while the parent's server starts
-        server = address_from_parent()
-        if not server:
-            return 0
     host, port = listen_address("--metrics", metrics) if metrics is not None else ("127.0.0.1", None)
     settings = AgentSettings(
         server=server,

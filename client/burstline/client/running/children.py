@@ -1,24 +1,22 @@
 """Processes of ours that must not outlive us, however we end.
 
 Each child reads its standard input from a pipe that only we hold; when we go, also by SIGKILL, the pipe closes and the
-child, started with `--with-parent`, ends itself. Children have a session of their own, so that Ctrl-C in the terminal
-reaches only us and a run can be stopped in order.
+child ends itself. Children have a session of their own, so that Ctrl-C in the terminal reaches only us and a run can be
+stopped in order.
 """
 
-import asyncio
-import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import IO
-
-from burstline.client.errors import ClientError
+from typing import IO, Any
 
 STOP_WAIT_S = 4.0
 """From SIGTERM to SIGKILL."""
@@ -32,12 +30,11 @@ ORPHAN_WAIT_S = 1.0
 LISTENING = "listening on "
 """What a child's first line of output begins with; the rest is its address."""
 
+FAILED = "failed: "
+"""Or with this, and why it cannot start, as a JSON string."""
 
-FROM_PARENT = "-"
-"""In place of a worker's server: its parent writes the address to its standard input when there is one."""
 
-
-def address_from_parent() -> str:
+def line_from_parent() -> str:
     """Return the line that the parent writes to standard input; "" if it ended first."""
     line = b""
     while not line.endswith(b"\n") and (sign := os.read(0, 1)):
@@ -51,107 +48,124 @@ def default_workers() -> int:
 
 
 class Children:
-    """Processes started by us. Use as an async context manager: leaving it ends them all."""
+    """Processes started by us. Use as a context manager, of either kind: leaving it ends them all.
+
+    Nothing here needs asyncio, so that the first child is started before that is imported.
+    """
 
     def __init__(self) -> None:
-        self._processes: list[asyncio.subprocess.Process] = []
-        self._workers: asyncio.subprocess.Process | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._engine: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Children":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     async def __aenter__(self) -> "Children":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self.stopped()
 
-    async def start(self, *arguments: str, log: Path | IO[bytes] | None = None) -> asyncio.subprocess.Process:
+    def start(self, *arguments: str, log: Path | IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
         """Start `burstline ARGUMENTS --with-parent`; its errors go to `log`, or to ours."""
-        opened = log.open("ab") if isinstance(log, Path) else None
+        opened = log.open("ab") if isinstance(log, Path) else log
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "burstline.client",
-                *arguments,
-                "--with-parent",
-                stdin=PIPE,
-                stdout=PIPE if "emulate" in arguments else DEVNULL,
-                stderr=opened,
-                start_new_session=True,
-            )
+            heard = "emulate" in arguments
+            return self._start("burstline.client", *arguments, "--with-parent", heard=heard, log=opened)
         finally:
-            if opened is not None:
+            if isinstance(log, Path) and opened is not None:
                 opened.close()
+
+    def _start(
+        self, module: str, *arguments: str, heard: bool = True, log: IO[bytes] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        command, out = [sys.executable, "-m", module, *arguments], PIPE if heard else DEVNULL
+        process = subprocess.Popen(command, stdin=PIPE, stdout=out, stderr=log, start_new_session=True)
         self._processes.append(process)
         return process
 
-    async def start_workers(self, count: int) -> None:
-        """Start so many workers, 0 or more, unless there are some; they get ready, and wait for `attach_workers`."""
-        if count and self._workers is None:
-            self._workers = await self.start("work", "--server", FROM_PARENT, "--processes", str(count))
+    def begin_engine(self, worker_count: int) -> None:
+        """Start a process with a server and so many workers, unless there is one; it gets ready, and waits."""
+        if self._engine is None:
+            self._engine = self._start("burstline.client.running.engine", str(worker_count))
 
-    def attach_workers(self, address: str) -> None:
-        """Tell the workers which server they belong to."""
-        if self._workers is not None and self._workers.stdin is not None:
-            self._workers.stdin.write(f"{address}\n".encode())
+    async def serve(self, order: Mapping[str, Any]) -> str:
+        """Tell the engine that was begun what to serve (`engine.serve`'s arguments); return its address.
 
-    async def address(self, process: asyncio.subprocess.Process, what: str) -> str:
+        Raises:
+            ClientError: it cannot; says why.
+        """
+        engine = self._engine
+        assert engine is not None
+        assert engine.stdin is not None
+        with suppress(OSError):  # it has ended: the next line says so
+            engine.stdin.write(json.dumps(order).encode() + b"\n")
+            engine.stdin.flush()
+        return await self.address(engine, "the embedded server")
+
+    async def address(self, process: "subprocess.Popen[bytes]", what: str) -> str:
         """Return the address that a child says it listens on.
 
         Raises:
-            ClientError: it ended or said nothing in time.
+            ClientError: it ended, said why it cannot, or said nothing in time.
         """
+        import asyncio
+
+        from burstline.client.errors import ClientError
+
         assert process.stdout is not None
         line = b""
-        with contextlib.suppress(TimeoutError):
-            line = await asyncio.wait_for(process.stdout.readline(), START_WAIT_S)
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_WAIT_S)
         text = line.decode(errors="replace").strip()
+        if text.startswith(FAILED):
+            raise ClientError(json.loads(text.removeprefix(FAILED)))
         if not text.startswith(LISTENING):
             raise ClientError(f"{what} did not start (it said: {text or 'nothing'})")
         return text.removeprefix(LISTENING)
 
     def ended(self) -> int:
         """Return how many have ended."""
-        return sum(process.returncode is not None for process in self._processes)
+        return sum(process.poll() is not None for process in self._processes)
 
     def kill(self) -> None:
         """End all at once, without waiting."""
         for process in self._processes:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+            process.kill()
 
-    async def stop(self) -> None:
-        """Ask all to end, and end those that do not in time."""
+    def stop(self) -> None:
+        """Ask all to end, and end those that do not in time; blocks."""
         for process in self._processes:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-        waits = [asyncio.create_task(process.wait()) for process in self._processes]
-        if waits:
-            await asyncio.wait(waits, timeout=STOP_WAIT_S)
-            self.kill()
-            await asyncio.gather(*waits)
+            process.terminate()
+        end_s = time.monotonic() + STOP_WAIT_S
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end_s - time.monotonic()))
+        self.kill()
+        for process in self._processes:
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
         self._processes.clear()
-        self._workers = None
+        self._engine = None
 
+    async def stopped(self) -> None:
+        """Do `stop` in a thread."""
+        import asyncio
 
-@contextmanager
-def workers_ahead(count: int) -> Iterator[tuple[asyncio.Runner, Children]]:
-    """Start worker processes before there is a server for them, and give what runs the rest; ends them at the end."""
-    children = Children()
-    with asyncio.Runner() as runner:
-        try:
-            runner.run(children.start_workers(count))
-            yield runner, children
-        finally:
-            runner.run(children.stop())
+        await asyncio.to_thread(self.stop)
 
 
 def end_with_parent() -> None:
     """Start a thread that ends this process when standard input closes: SIGTERM first, for good soon after."""
 
     def wait() -> None:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             while os.read(0, 4096):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)

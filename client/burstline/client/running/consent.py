@@ -4,11 +4,14 @@ import ipaddress
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from burstline.client.errors import UsageError
 from burstline.client.wording import count_text, rate_text, span_text
-from burstline.core.quota.ahead import Ahead, usd_text
+
+if TYPE_CHECKING:
+    from burstline.core.quota.ahead import Ahead
 
 
 def host_of(url: str) -> str:
@@ -26,8 +29,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def question(host: str, ahead: Ahead) -> str:
+def question(host: str, ahead: "Ahead") -> str:
     """Return what the user is asked: host, requests and estimated cost."""
+    from burstline.core.quota.ahead import usd_text
+
     users = " plus what its users send" if ahead.closed else ""
     cost = "not known" if ahead.cost_usd is None else f"about {usd_text(ahead.cost_usd)} at list prices"
     return (
@@ -37,13 +42,19 @@ def question(host: str, ahead: Ahead) -> str:
 
 
 def obtain_consent(
-    url: str, ahead: Ahead, *, yes: bool, known: Path, ask: Callable[[str], bool], terminal: bool | None = None
+    url: str,
+    ahead: "Callable[[], Ahead]",
+    *,
+    yes: bool,
+    known: Path,
+    ask: Callable[[str], bool],
+    terminal: bool | None = None,
 ) -> None:
     """Return if the user agrees to send to a URL's host, now, earlier or by `--yes`; remember it.
 
     Args:
         url: the target's.
-        ahead: what the plan will do.
+        ahead: returns what the plan will do; called only if there is a question.
         yes: the `--yes` flag.
         known: file of hosts agreed to earlier.
         ask: puts a question and returns the answer.
@@ -57,11 +68,10 @@ def obtain_consent(
         return
     if not yes:
         there = sys.stdin.isatty() if terminal is None else terminal
+        asked = question(host, ahead())
         if not there:
-            raise UsageError(
-                f"{question(host, ahead)} There is no terminal to ask on: add --yes to agree. Nothing was sent"
-            )
-        if not ask(question(host, ahead)):
+            raise UsageError(f"{asked} There is no terminal to ask on: add --yes to agree. Nothing was sent")
+        if not ask(asked):
             raise UsageError("declined; nothing was sent")
     with known.open("a", encoding="utf-8") as file:
         file.write(f"{host}\n")

@@ -68,7 +68,7 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
     report_file = prepared_folder(folder)
     with demo_files() as (plan, account):
         async with Children() as emulator:
-            practice = await emulator.start("emulate", "--account", str(account), "--listen", "127.0.0.1:0")
+            practice = emulator.start("emulate", "--account", str(account), "--listen", "127.0.0.1:0")
             url = await emulator.address(practice, "the emulator")
             err.print(
                 f"practice AWS (API Gateway and Lambda) at {url}; its quotas: {account.name}",

@@ -9,8 +9,6 @@ from rich.console import Console
 
 from burstline.client.connection import Connection
 from burstline.client.errors import ClientError, ServerFailed, UsageError
-from burstline.client.reports.junit import junit_xml
-from burstline.client.reports.tabular import csv_bytes, openmetrics_bytes
 from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
 
@@ -63,13 +61,34 @@ def write_report(
     """
     wanted: list[tuple[Path | None, Callable[[dict[str, Any]], bytes]]] = [
         (json_file, json_bytes),
-        (junit_file, junit_xml),
+        (junit_file, _junit),
         (html_file, _html),
-        (csv_file, csv_bytes),
-        (openmetrics_file, openmetrics_bytes),
+        (csv_file, _csv),
+        (openmetrics_file, _openmetrics),
     ]
     remedy = f"the report is kept: `burstline report {report['run']['id']} --json FILE` writes it again"
     write_files([(path, made(report)) for path, made in wanted if path is not None], remedy)
+
+
+# Each imports what it needs when it is asked for: a run starts without waiting for any of them.
+
+
+def _junit(report: dict[str, Any]) -> bytes:
+    from burstline.client.reports.junit import junit_xml
+
+    return junit_xml(report)
+
+
+def _csv(report: dict[str, Any]) -> bytes:
+    from burstline.client.reports.tabular import csv_bytes
+
+    return csv_bytes(report)
+
+
+def _openmetrics(report: dict[str, Any]) -> bytes:
+    from burstline.client.reports.tabular import openmetrics_bytes
+
+    return openmetrics_bytes(report)
 
 
 def _html(report: dict[str, Any]) -> bytes:

@@ -1,6 +1,5 @@
 """One run from the plan to the exit code, on a given server or an embedded one."""
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from burstline.client import exits
 from burstline.client.connection import Access, Connection, connect
 from burstline.client.running.children import Children, default_workers
 from burstline.client.running.consent import host_of, is_loopback
+from burstline.client.running.engine import aws_order
 from burstline.client.running.following import follow
 from burstline.client.running.outcome import fetch_report, print_report, write_report
 from burstline.client.running.progress import progress_view
@@ -105,20 +105,20 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     if options.access is not None:
         yield options.access
         return
-    await children.start_workers(options.worker_count)  # first: they import while we do
-    from burstline.client.running.embedded import embedded_server
-
     # Whoever runs a plan of their own lets it fetch its tokens where it says, too.
     pool = loaded.message.auth.cognito
     hosts = dict.fromkeys(host_of(url) for url in (loaded.message.target.url, pool.token_url, pool.endpoint_url) if url)
-    allow = tuple(host for host in hosts if not is_loopback(host))
-    async with contextlib.AsyncExitStack() as stack:
-        access = await stack.enter_async_context(
-            embedded_server(options.store, allow=allow, aws=options.aws, aws_wait_s=options.aws_wait_s)
-        )
-        stack.push_async_callback(children.stop)
-        children.attach_workers(access.server)
-        yield access
+    children.begin_engine(options.worker_count)
+    order = {
+        "store": options.store,
+        "allow": [host for host in hosts if not is_loopback(host)],
+        "aws": aws_order(options.aws),
+        "aws_wait_s": options.aws_wait_s,
+    }
+    try:
+        yield Access(await children.serve(order))
+    finally:
+        await children.stopped()
 
 
 async def submit(connection: Connection, loaded: LoadedPlan, worker_count: int) -> v1.Run:

@@ -17,8 +17,7 @@ from burstline.client.spelling.files import PlanFile
 from burstline.client.spelling.overrides import apply_setting, mark, put
 from burstline.client.spelling.sections import PlanReader
 from burstline.core.load.hosts import HostKind, host_kind
-from burstline.core.load.plan import Plan
-from burstline.core.quota.ahead import ahead_of, exceeded
+from burstline.core.load.plan import Ceilings, Plan
 from burstline.core.quota.quotas import Account
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.account import account_from_proto
@@ -154,10 +153,14 @@ def _check(message: v1.Plan, document: Document, reader: PlanReader) -> tuple[Pl
 
 def _refused_at_once(plan: Plan, account: Account, document: Document) -> list[Problem]:
     """What every server refuses: a load over the plan's own ceilings, and hosts that are never loaded."""
-    problems = [
-        document.problem(yaml_path(one.field, document.data), one.text)
-        for one in exceeded(plan, ahead_of(plan, account))
-    ]
+    problems = []
+    if plan.ceilings != Ceilings():
+        from burstline.core.quota.ahead import ahead_of, exceeded  # the schedule, and NumPy with it
+
+        problems = [
+            document.problem(yaml_path(one.field, document.data), one.text)
+            for one in exceeded(plan, ahead_of(plan, account))
+        ]
     host = (urlsplit(plan.target.url).hostname or "").rstrip(".")
     if host_kind(host) is HostKind.NEVER:
         what = f'found "{host}", a link-local or metadata address; allowed: an API of yours, or this machine'

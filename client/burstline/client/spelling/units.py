@@ -25,7 +25,8 @@ _NUMBER = re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?$")
 class Spelled(BaseModel):
     """A mapping of the YAML: unknown keys are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # built when first used: a plan uses a few of them, and building all takes as long as reading it
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def mistake(message: str, at: str = "") -> PydanticCustomError:

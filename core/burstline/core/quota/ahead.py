@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from burstline.core.load.plan import Bursts, Constant, Pause, Phase, Plan, Ramp, Sine, Step, Users
 from burstline.core.load.schedule import Schedule
-from burstline.core.quota.advice.concurrency_advice import mean_service_s
 from burstline.core.quota.answers.limits import LAMBDA_FRONTS, functions_of
 from burstline.core.quota.prices import GATEWAY_USD_PER_MILLION, Billed, cost_parts
 from burstline.core.quota.quotas import Account
@@ -84,6 +83,8 @@ def planned_cost_usd(plan: Plan, account: Account, count: int, lasts_s: float) -
     front = plan.target.front
     if front not in GATEWAY_USD_PER_MILLION and front not in LAMBDA_FRONTS:
         return None
+    from burstline.core.quota.advice.concurrency_advice import mean_service_s  # with much that only advice needs
+
     total = sum(request.weight for request in plan.requests)
     billed = []
     for name, request in zip(functions_of(plan), plan.requests, strict=True):

@@ -29,7 +29,7 @@ from burstline.server.aws.errors import AwsError
 from burstline.server.aws.neighbouring import neighbour_throttles, read_durations, read_neighbours
 from burstline.server.aws.queue_watching import QueueWatch
 from burstline.server.aws.reading import failed_reading, read_account
-from burstline.server.aws.settings import AwsSettings, asks_aws
+from burstline.server.aws.settings import AwsSettings
 from burstline.server.aws.watching import Span, Wait, metrics_of, watch_run
 
 
@@ -171,11 +171,6 @@ class AwsRun:
     async def close(self) -> None:
         """End the threads and close the connections."""
         await asyncio.to_thread(self._aws.close)
-
-
-def aws_run(plan: Plan, settings: AwsSettings) -> AwsRun | None:
-    """Return what asks AWS about a run of the plan; None if it is not to be asked."""
-    return AwsRun(plan, settings) if asks_aws(plan, settings) else None
 
 
 def _stage_of(reading: AccountReading) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Front
@@ -11,15 +12,17 @@ from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.aws.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account
-from burstline.server.aws.joining import AwsRun, aws_run
-from burstline.server.aws.settings import AwsSettings
-from burstline.server.aws.watching import Span
+from burstline.server.aws.settings import AwsSettings, asks_aws
 from burstline.server.clock import Clock, seconds
 from burstline.server.control.aborting import compare
 from burstline.server.control.active import ActiveRun
 from burstline.server.control.settling import Judge, judged
 from burstline.server.judging.record import RunRecord
 from burstline.server.settings import ServerSettings
+
+if TYPE_CHECKING:  # imported for runs that ask AWS: others start without waiting for it
+    from burstline.server.aws.joining import AwsRun
+    from burstline.server.aws.watching import Span
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +63,12 @@ class AwsSide:
 
     async def _read(self, at_s: float | None) -> None:
         run = self._run
-        self._aws = aws_run(run.plan, _with_region(self._settings.aws, run.account))
-        if self._aws is None:
+        settings = _with_region(self._settings.aws, run.account)
+        if not asks_aws(run.plan, settings):
             return
+        from burstline.server.aws.joining import AwsRun
+
+        self._aws = AwsRun(run.plan, settings)
         try:
             async with asyncio.timeout(self._settings.prepare_wait_s):
                 found = await self._aws.before(run.account, at_s)
@@ -98,6 +104,8 @@ class AwsSide:
             if wait_s:
                 verdict, _ = await asyncio.to_thread(judged, replace(record, aws=evidence), judge)
                 self._run.notice(f"provisional verdict: {verdict}; waiting for CloudWatch, at most {wait_s:g} s")
+            from burstline.server.aws.watching import Span
+
             span = Span(seconds(start), seconds(self._clock.now_nanos()))
             expected = reached_lambda(record.ledger, self._run.plan.target.front)
             evidence = await self._until_stopped(self._aws, span, expected, wait_s)
@@ -112,7 +120,7 @@ class AwsSide:
             account_last4=reading.account_last4 if reading else record.account_last4,
         )
 
-    async def _until_stopped(self, aws: AwsRun, span: Span, expected: int, wait_s: float) -> AwsEvidence:
+    async def _until_stopped(self, aws: "AwsRun", span: "Span", expected: int, wait_s: float) -> AwsEvidence:
         """Wait for CloudWatch, but no longer than until somebody stops the run: then look once."""
         stop = self._run.stop_asked
         if not wait_s or stop.is_set():

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import TemplateError
-
-from burstline.wire.templates import ENVIRONMENT, is_template, names_in
+from burstline.wire.templates import environment, is_template, names_in
 from burstline.workers.errors import CannotPrepare
 
 _PLAIN_NAME = re.compile(r"\{\{\s*(run\.id|[A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -117,9 +115,11 @@ def _joiner(pieces: Sequence[str], encode: Encode) -> Callable[[Values], str]:
 
 
 def _compile(source: str, encode: Encode) -> Callable[[Values], str]:
-    environment = ENVIRONMENT.overlay(finalize=lambda value: encode(str(value)))
+    from jinja2 import TemplateError
+
+    finishing = environment().overlay(finalize=lambda value: encode(str(value)))
     try:
-        template = environment.from_string(source)
+        template = finishing.from_string(source)
     except TemplateError as error:
         raise CannotPrepare(f"a template cannot be read: {error.message}") from error
 

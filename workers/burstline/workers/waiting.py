@@ -1,0 +1,73 @@
+"""Workers that are begun before there is a server for them, and then wait to be told its address."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from burstline.core.log_lines import set_up
+from burstline.workers.processes import Context, die_with_parent, end_with, prepare, run_worker_processes
+from burstline.workers.settings import AgentSettings
+
+STOP_WAIT_S = 3.0
+"""From asking the workers to end to ending them."""
+
+
+class WaitingWorkers:
+    """Some workers and the process that starts them, which imports for all of them while it waits.
+
+    On Linux it is forked, with what this process has imported until then: make it before any thread, and before gRPC
+    is used (imported is no harm).
+
+    Args:
+        count: workers, >= 1.
+    """
+
+    def __init__(self, count: int) -> None:
+        context: Context = multiprocessing.get_context("spawn")
+        forked = sys.platform == "linux"
+        if forked:
+            context = multiprocessing.get_context("fork")
+        theirs, self._ours = context.Pipe(duplex=False)
+        inherited = self._ours if forked else None
+        self._process: BaseProcess = context.Process(
+            target=_wait_and_work, args=(theirs, inherited, os.getpid(), count), name="burstline workers"
+        )
+        self._process.start()
+        theirs.close()
+
+    def attach(self, address: str) -> None:
+        """Tell them which server, host:port, they belong to."""
+        self._ours.send(address)
+
+    def stop(self) -> None:
+        """Ask them to end, and end them if they do not in time; blocks."""
+        self._process.terminate()
+        self._process.join(STOP_WAIT_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._ours.close()
+
+
+def _wait_and_work(told: Connection, inherited: Connection | None, parent: int, count: int) -> None:
+    """The process's main function; `inherited` is the parent's end of the pipe, if it was forked with it."""
+    if inherited is not None:
+        inherited.close()
+    die_with_parent(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    prepare()
+    try:
+        address: str = told.recv()
+    except EOFError:
+        return
+    threading.Thread(target=end_with, args=(told,), daemon=True, name="lifeline").start()
+    import logging
+
+    set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
+    code = run_worker_processes(AgentSettings(server=address), count)
+    sys.stderr.flush()
+    os._exit(code)
