@@ -21,6 +21,7 @@ from burstline.v1 import worker_service_pb2 as workers
 from burstline.v1.quota_service_pb2_grpc import QuotaServiceStub
 from burstline.v1.run_service_pb2_grpc import DataServiceStub, RunServiceStub
 from burstline.v1.worker_service_pb2_grpc import WorkerServiceStub
+from burstline.wire.call_spans import interceptors
 
 CHUNK_BYTES = 512 * 1024
 """Pieces of an upload (run_service.proto)."""
@@ -193,9 +194,11 @@ async def connect(access: Access) -> AsyncIterator[Connection]:
     if ":" not in access.server.strip(":"):
         raise UsageError(f'--server: found "{access.server}"; allowed: HOST:PORT, such as 127.0.0.1:7460')
     if access.ca is None and access.cert is None:
-        channel = grpc.aio.insecure_channel(access.server, options=OPTIONS)
+        channel = grpc.aio.insecure_channel(access.server, options=OPTIONS, interceptors=interceptors())
     else:
-        channel = grpc.aio.secure_channel(access.server, _credentials(access), options=OPTIONS)
+        channel = grpc.aio.secure_channel(
+            access.server, _credentials(access), options=OPTIONS, interceptors=interceptors()
+        )
     async with channel:
         yield Connection(channel, access)
 

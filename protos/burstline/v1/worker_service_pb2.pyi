@@ -532,8 +532,11 @@ class Preflight(_message.Message):
     RUN_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     ALLOWED_HOSTS_FIELD_NUMBER: _builtins.int
+    TRACE_PARENT_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """`runs/{run}`."""
+    trace_parent: _builtins.str
+    """W3C `traceparent` of the server's span, for the worker's; empty while the server is not traced."""
     @_builtins.property
     def plan(self) -> _resources_pb2.Plan:
         """The plan."""
@@ -548,10 +551,11 @@ class Preflight(_message.Message):
         run: _builtins.str = ...,
         plan: _resources_pb2.Plan | None = ...,
         allowed_hosts: _abc.Iterable[_builtins.str] | None = ...,
+        trace_parent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_hosts", b"allowed_hosts", "plan", b"plan", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_hosts", b"allowed_hosts", "plan", b"plan", "run", b"run", "trace_parent", b"trace_parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,12 +573,15 @@ class Assign(_message.Message):
     FROM_COUNT_FIELD_NUMBER: _builtins.int
     ALLOWED_HOSTS_FIELD_NUMBER: _builtins.int
     START_NANOS_FIELD_NUMBER: _builtins.int
+    TRACE_PARENT_FIELD_NUMBER: _builtins.int
     segment_count: _builtins.int
     """How many stripes there are: the segment takes arrivals key.segment, key.segment + segment_count, ..."""
     from_count: _builtins.int
     """First arrival of the stripe to send, counted within the stripe; over 0 after a takeover."""
     start_nanos: _builtins.int
     """The server's clock at T0, if the run has started already (takeover); else 0."""
+    trace_parent: _builtins.str
+    """W3C `traceparent` of the server's span, for the worker's; empty while the server is not traced."""
     @_builtins.property
     def key(self) -> Global___SegmentKey:
         """Segment and epoch."""
@@ -596,10 +603,11 @@ class Assign(_message.Message):
         from_count: _builtins.int = ...,
         allowed_hosts: _abc.Iterable[_builtins.str] | None = ...,
         start_nanos: _builtins.int = ...,
+        trace_parent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_hosts", b"allowed_hosts", "from_count", b"from_count", "key", b"key", "plan", b"plan", "segment_count", b"segment_count", "start_nanos", b"start_nanos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_hosts", b"allowed_hosts", "from_count", b"from_count", "key", b"key", "plan", b"plan", "segment_count", b"segment_count", "start_nanos", b"start_nanos", "trace_parent", b"trace_parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from burstline.core import tracing
 from burstline.server.access import TokenAuth
 from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
@@ -36,6 +37,7 @@ from burstline.v1 import (
     worker_service_pb2,
     worker_service_pb2_grpc,
 )
+from burstline.wire.call_spans import CallSpans
 
 log = logging.getLogger(__name__)
 MESSAGE_LIMIT_BYTES = 1024 * 1024
@@ -119,7 +121,8 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
     settings, store, clock, roster, version = around.settings, around.store, around.clock, around.roster, around.version
     workers = WorkerService(runs, roster, clock, settings, version)
     quotas = QuotaService(store, clock, settings)
-    server = grpc.aio.server(interceptors=[RichErrors(), TokenAuth(settings.tokens)], options=OPTIONS)
+    spans = [CallSpans()] if tracing.is_on() else []
+    server = grpc.aio.server(interceptors=[*spans, RichErrors(), TokenAuth(settings.tokens)], options=OPTIONS)
     run_service_pb2_grpc.add_RunServiceServicer_to_server(RunService(runs, store, clock, settings), server)
     run_service_pb2_grpc.add_DataServiceServicer_to_server(DataService(store, clock), server)
     quota_service_pb2_grpc.add_QuotaServiceServicer_to_server(quotas, server)

@@ -1,7 +1,8 @@
 """Only allowed hosts are sent to, and some addresses never."""
 
 import pytest
-from burstline.workers.sending.addresses import ForbiddenAddress, Gate, gate_for, is_loopback, is_never_allowed
+from burstline.core.load.hosts import HostKind, host_kind, is_loopback, is_never_allowed
+from burstline.workers.sending.addresses import ForbiddenAddress, Gate, gate_for
 
 NEVER = [
     "169.254.169.254",
@@ -17,12 +18,15 @@ NEVER = [
     "::",
     "224.0.0.1",
     "ff02::1",
+    "metadata.google.internal",
+    "Metadata.Google.Internal.",
 ]
 
 
 @pytest.mark.parametrize("address", NEVER)
 def test_link_local_and_metadata_addresses_are_never_allowed_however_spelled(address: str) -> None:
     assert is_never_allowed(address)
+    assert host_kind(address) is HostKind.NEVER, "at plan time, too"
     with pytest.raises(ForbiddenAddress, match="never allowed"):
         gate_for(address, ["*", address])
     with pytest.raises(ForbiddenAddress, match="never allowed"):

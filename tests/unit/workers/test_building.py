@@ -10,7 +10,7 @@ import pytest
 from burstline.core.load.plan import Auth, AuthKind, Expect, Front, Request, StatusRange
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.requests.building import Builder, auth_headers, our_headers
-from burstline.workers.requests.secrets import resolve
+from burstline.workers.requests.secrets import HIDDEN, hidden, resolve, secrets_of
 from burstline.workers.requests.signing import Signer, signing_scope
 from burstline.workers.requests.templating import Text
 from hypothesis import given
@@ -218,3 +218,33 @@ def test_a_signed_request_carries_the_scope_token_and_signature(monkeypatch: pyt
     assert f"Credential={scope}" in headers["authorization"]
     assert headers["x-amz-security-token"] == "token"
     assert len(headers["authorization"].rpartition("Signature=")[2]) == 64
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "key pa55/wo+rd!'<x> is unknown",
+        '{"message": "pa55/wo+rd!\'<x>"}',
+        "/?key=pa55%2Fwo%2Brd%21%27%3Cx%3E",
+        "/?key=pa55/wo%2Brd%21%27%3Cx%3E",
+        "<p>pa55/wo+rd!&#x27;&lt;x&gt;</p>",
+        "Basic bG9hZDpwYTU1",
+        "token eyJ.abc.def expired",
+        "session=c00kie-1 is over",
+    ],
+)
+def test_what_a_target_gives_away_of_what_it_was_sent_is_hidden_however_it_is_written(echo: str) -> None:
+    head = "GET / HTTP/1.1\r\nAuthorization: Basic bG9hZDpwYTU1\r\nx-amz-security-token: eyJ.abc.def\r\n"
+    request = f"{head}Cookie: a=b; session=c00kie-1\r\nAccept: */*\r\n\r\nbody".encode()
+    secrets = secrets_of("${env:KEY} ${env:GONE}", request, {"KEY": "pa55/wo+rd!'<x>"})
+    shown = hidden(echo, secrets)
+    assert HIDDEN in shown
+    assert not any(part in shown for part in ("pa55", "bG9h", "eyJ", "c00kie"))
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "Basic and Bearer are schemes; */* is accepted; 1 is short"
+    assert (
+        hidden(text, secrets_of("${env:ONE}", b"GET / HTTP/1.1\r\nAuthorization: Bearer t\r\n\r\n", {"ONE": "1"}))
+        == text
+    )

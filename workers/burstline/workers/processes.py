@@ -149,6 +149,7 @@ def prepare() -> None:
 
 def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> int:
     """Run one worker in this process until it ends or a signal comes; see `run_worker_processes`."""
+    from burstline.wire.traces import traced
     from burstline.workers.errors import Refused
     from burstline.workers.joining.agent import run_agent
 
@@ -172,7 +173,7 @@ def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal
             return REFUSED
         return 128 + seen[0] if seen else 0
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with traced("burstline-worker"), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main())
 
 

@@ -67,8 +67,10 @@ def command(
     from burstline.client.paths import server_store
     from burstline.client.running.children import end_with_parent
     from burstline.client.running.serving import serve_until_signal, tokens_from
+    from burstline.client.traces import say_if_missing
     from burstline.server.looping import loop_factory
     from burstline.server.settings import ServerSettings, Tls
+    from burstline.wire.traces import traced
 
     if (cert is None) != (key is None):
         raise UsageError(f"--cert and --key go together; found only --{'key' if cert is None else 'cert'}")
@@ -90,5 +92,6 @@ def command(
     )
     if with_parent:
         end_with_parent()
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    say_if_missing()
+    with traced("burstline-server"), asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve_until_signal(settings))

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from burstline.core import tracing
+from burstline.core.tracing import Kind
 from burstline.server.aws.errors import AwsError, Refused, Unreachable, translate
 from burstline.server.aws.limits import CallLimits
 from burstline.server.aws.sessions import Clients
@@ -135,7 +137,9 @@ class Aws:
     async def _limited(self, service: str, operation: str, work: Callable[[], T]) -> T:
         async with self._limits.of(service, operation):
             self.call_count += 1
-            return await self._in_thread(work, service, operation)
+            name = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation}
+            with tracing.span(f"{service}/{operation}", kind=Kind.CLIENT, **name):
+                return await self._in_thread(work, service, operation)
 
     async def _in_thread(self, work: Callable[[], T], service: str, operation: str) -> T:
         if self._down is not None:

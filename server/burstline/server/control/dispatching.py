@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from burstline.core import tracing
 from burstline.core.load.window import SegmentKey
 from burstline.server.clock import Clock, nanos
 from burstline.server.control.active import ActiveRun
@@ -54,6 +55,7 @@ class Dispatch:
             segment.epochs.append(epoch)
             log.info("assigned run=%s segment=%d epoch=%d worker=%s from=%d", run.id, segment.index,
                      epoch.row.epoch, epoch.row.worker_name, epoch.row.from_position)  # fmt: skip
+            tracing.event("assigned", segment=segment.index, epoch=epoch.row.epoch, worker=epoch.row.worker_name)
             self._send_assign(epoch, worker)
 
     def _send_assign(self, epoch: Epoch, worker: Worker) -> None:
@@ -153,6 +155,7 @@ class Dispatch:
         epoch.row.living_until_nanos = living_until
         await self._store.update_epoch(epoch.row)
         run, row = self._run, epoch.row
+        tracing.event("given up", segment=row.segment, epoch=row.epoch, worker=row.worker_name)
         log.warning("given up run=%s segment=%d epoch=%d worker=%s", run.id, row.segment, row.epoch, row.worker_name)
         run.notice(
             f"{row.worker_name} ({row.hostname}, pid {row.pid}) is gone; its segment {row.segment} goes to another"

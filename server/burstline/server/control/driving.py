@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from burstline.core import tracing
 from burstline.server.clock import nanos
 from burstline.server.control.aborting import AbortWatch
 from burstline.server.control.active import ActiveRun
@@ -40,11 +41,13 @@ class Driver:
             waiting = run.row.state in (RunState.QUEUED, RunState.PREPARING)
             if not waiting:
                 self._aws.resume()
-            if waiting and await prepare(run, self._around, self._busy, self.dispatch, self._enter, self._aws):
+            if waiting and await self._prepare():
                 await self._start()
             if run.row.state is RunState.RUNNING:
-                await self._supervise()
-            await self._settle()
+                with tracing.span("running"):
+                    await self._supervise()
+            with tracing.span("settling"):
+                await self._settle()
         except CannotRun as problem:
             await self._fail(str(problem))
         except StoreUnavailable as problem:
@@ -55,6 +58,10 @@ class Driver:
             await self._fail("internal error; the server's log has the details")
         finally:
             await self._aws.close()
+
+    async def _prepare(self) -> bool:
+        with tracing.span("preparing"):
+            return await prepare(self._run, self._around, self._busy, self.dispatch, self._enter, self._aws)
 
     # -- T0 and after -----------------------------------------------------------------------------------------------
 
@@ -154,9 +161,12 @@ class Driver:
         self.dispatch.stop_all()  # whoever was stopped before T0, or did not end in time
         self.dispatch.give_up_all(end)
         await self._enter(RunState.SETTLING)
-        record = await asyncio.to_thread(self._record, self._end_of_duty(end), "")
-        record = await self._aws.complete(record, self._around.judge)
-        verdict, document = await asyncio.to_thread(judged, record, self._around.judge)
+        with tracing.span("reading windows"):
+            record = await asyncio.to_thread(self._record, self._end_of_duty(end), "")
+        with tracing.span("waiting for CloudWatch"):
+            record = await self._aws.complete(record, self._around.judge)
+        with tracing.span("judging"):
+            verdict, document = await asyncio.to_thread(judged, record, self._around.judge)
         state = RunState.STOPPED if run.row.stopped_by == "user" else RunState.SUCCEEDED
         run.row.verdict = verdict
         run.row.reason = _reason(run)

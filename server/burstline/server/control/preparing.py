@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from burstline.core import tracing
 from burstline.server.clock import nanos
 from burstline.server.control.active import ActiveRun
 from burstline.server.control.asking import AwsSide
@@ -67,18 +68,22 @@ class _Preparation:
     async def prepare(self) -> bool:
         """Do it all; return whether T0 may be set."""
         run = self._run
-        workers = await self._gather_workers()
+        with tracing.span("gathering workers"):
+            workers = await self._gather_workers()
         if not run.stop_asked.is_set():
             run.reserved = {worker.identity.worker_id for worker in workers}
             run.row.segment_count = len(workers)
             run.segments = make_segments(run.schedule, len(workers), [])
             await self._enter(RunState.PREPARING, segment_count=len(workers))
-            await self._aws.before()
-            await self._look(workers[0])
+            with tracing.span("reading AWS"):
+                await self._aws.before()
+            with tracing.span("preflight", worker=workers[0].identity.name):
+                await self._look(workers[0])
         if not run.stop_asked.is_set():
-            await self._dispatch.assign(list(zip(run.segments, workers, strict=True)))
-            run.reserved = set()
-            await self._wait_ready()
+            with tracing.span("readying workers", workers=len(workers)):
+                await self._dispatch.assign(list(zip(run.segments, workers, strict=True)))
+                run.reserved = set()
+                await self._wait_ready()
         return not run.stop_asked.is_set()
 
     async def _gather_workers(self) -> list[Worker]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
+from burstline.core import tracing
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import SegmentKey, Window, WindowKey
 from burstline.core.quota.quotas import Account
@@ -83,7 +84,9 @@ class Runs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_end(self, run: ActiveRun, driver: Driver) -> None:
-        await driver.drive()
+        with tracing.span("run", run=run.id, state=run.row.state.value) as span:
+            await driver.drive()
+            span.note({"burstline.verdict": run.row.verdict, "burstline.state": run.row.state.value})
         self._drivers.pop(run.id, None)
         ended = [old for old in self.active.values() if old.ended.is_set()]
         for old in ended[: max(0, len(ended) - KEPT_ENDED)]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from burstline.core import tracing
 from burstline.core.load.window import SegmentKey, WindowKey
 from burstline.server.clock import Clock
 from burstline.v1 import worker_service_pb2 as wire
@@ -88,7 +89,8 @@ class StreamLink:
 
     def preflight(self, run: str, plan: bytes, allowed_hosts: Sequence[str]) -> None:
         """Ask for one request per name."""
-        message = wire.Preflight(run=f"runs/{run}", allowed_hosts=allowed_hosts)
+        trace = tracing.current().context
+        message = wire.Preflight(run=f"runs/{run}", allowed_hosts=allowed_hosts, trace_parent=trace)
         message.plan.ParseFromString(plan)
         self._queue.put_nowait(wire.AttachResponse(preflight=message))
 
@@ -108,6 +110,7 @@ class StreamLink:
             from_count=from_position,
             allowed_hosts=allowed_hosts,
             start_nanos=start_nanos,
+            trace_parent=tracing.current().context,
         )
         message.plan.ParseFromString(plan)
         self._queue.put_nowait(wire.AttachResponse(assign=message))

@@ -5,6 +5,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator
 
+from burstline.core import tracing
 from burstline.core.load.plan import Plan
 from burstline.core.quota.quotas import Account
 from burstline.server.clock import Clock, nanos
@@ -41,9 +42,10 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             known = await self._store.run_of_request(request.request_id)
             if known is not None:
                 return run_to_proto(known)
-        plan, account = await asyncio.to_thread(_checked, asked, request.request_id)
-        check_host(plan.target.url, self._settings.allow)
-        await check_files(plan, self._store)
+        with tracing.span("checking the plan"):
+            plan, account = await asyncio.to_thread(_checked, asked, request.request_id)
+            check_host(plan.target.url, self._settings.allow)
+            await check_files(plan, self._store)
         if request.validate_only:
             return v1.Run(plan=asked.plan, account=asked.account, worker_count=asked.worker_count)
         row = RunRow(

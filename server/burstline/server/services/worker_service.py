@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from burstline.core import tracing
 from burstline.server.clock import Clock, nanos
 from burstline.server.control.roster import Identity, Roster, Worker
 from burstline.server.control.runs import Runs
@@ -43,6 +44,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         link = StreamLink(self._clock)
         worker = self._roster.attach(_identity(hello), link, self._clock.now_nanos())
         self._links.add(link)
+        tracing.current().note({"burstline.worker": worker.identity.name})
         log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
         kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
         settings = self._settings

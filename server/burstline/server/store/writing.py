@@ -9,13 +9,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import SQLAlchemyError
 
+from burstline.core import tracing
 from burstline.server.errors import ServerError, StoreUnavailable
 
 T = TypeVar("T")
@@ -24,6 +25,10 @@ LARGEST_GROUP = 500
 
 GATHER_S = 0.05
 """Rows that nobody but a worker waits for are given so much time for company: a commit costs as much as ten rows."""
+
+
+SLOW_S = 0.1
+"""Commits that take longer are traced."""
 
 
 @dataclass(slots=True)
@@ -35,6 +40,7 @@ class _Job:
     values: dict[str, Any] | None = None
     result: Any = None
     error: BaseException | None = None
+    span: tracing.Span = field(default_factory=tracing.current)
 
 
 class Writer:
@@ -82,7 +88,9 @@ class Writer:
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
             group, ended = self._gather(first)
+            began_nanos = time.time_ns()
             self._commit(group)
+            _trace(group, began_nanos, time.time_ns())
             _answer(group)
             if ended:
                 return
@@ -124,6 +132,12 @@ def _execute(connection: Connection, jobs: list[_Job]) -> None:
             job.result = job.work(connection)
     if isinstance(jobs[0].work, Executable):
         connection.execute(jobs[0].work, [job.values for job in jobs if job.values is not None])
+
+
+def _trace(group: list[_Job], began_nanos: int, ended_nanos: int) -> None:
+    if ended_nanos - began_nanos > SLOW_S * 1e9:
+        failed = sum(job.error is not None for job in group)
+        tracing.record("slow commit", group[0].span, began_nanos, ended_nanos, writes=len(group), failed=failed)
 
 
 def _answer(group: list[_Job]) -> None:

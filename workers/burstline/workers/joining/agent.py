@@ -5,20 +5,19 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import grpc
 
+from burstline.core import tracing
 from burstline.core.load.window import SegmentKey, Window
-from burstline.v1 import run_service_pb2, run_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.wire.errors import InvalidMessage
 from burstline.wire.plan import plan_from_proto
 from burstline.wire.window import key_from_proto, key_to_proto
 from burstline.workers.clock import ClockEstimate
-from burstline.workers.errors import CannotPrepare
 from burstline.workers.joining.absence import nobody_listens
-from burstline.workers.joining.channel import metadata, raise_if_refused
+from burstline.workers.joining.channel import download, raise_if_refused
 from burstline.workers.joining.streams import Stream, Streams
 from burstline.workers.metrics import WorkerMetrics
 from burstline.workers.segments.files import FileCache
@@ -203,7 +202,9 @@ class Agent:
             case "heartbeat":
                 self._heard(message.heartbeat)
             case "preflight":
-                self._spawn(self._preflight(message.preflight), "preflight")
+                asked = message.preflight
+                work = self._traced("preflight", asked.run, asked.trace_parent, self._preflight(asked))
+                self._spawn(work, "preflight")
             case "assign":
                 self._assign(message.assign)
             case "start":
@@ -261,7 +262,8 @@ class Agent:
             self._outbox,
             self._seen,
         )
-        self._spawn(holding.run(), f"segment {key.run}/{key.segment}/{key.epoch}")
+        work = self._traced("segment", key.run, assign.trace_parent, holding.run())
+        self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
 
     def _forget_ended(self) -> None:
         """Keep the last few ended segments, whose end may have to be said again."""
@@ -271,6 +273,10 @@ class Agent:
 
     def _seen(self, window: Window) -> None:
         self.metrics.observe(window)
+
+    async def _traced(self, name: str, run: str, parent: str, work: Coroutine[None, None, None]) -> None:
+        with tracing.span(name, parent=parent, run=run.removeprefix("runs/"), worker=self._name):
+            await work
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -282,17 +288,8 @@ class Agent:
         self._latency_s = latency_s or self._latency_s
         self._outbox.push(v1.AttachRequest(preflight=report))
 
-    async def _download(self, sha256: str) -> AsyncIterator[bytes]:
-        channel = self._streams.channel
-        if channel is None:
-            raise CannotPrepare("there is no connection to the server to fetch files over")
-        stub = run_service_pb2_grpc.DataServiceStub(channel)
-        try:
-            request = run_service_pb2.DownloadRequest(sha256=sha256)
-            async for piece in stub.Download(request, metadata=metadata(self._settings)):
-                yield piece.content
-        except grpc.aio.AioRpcError as error:
-            raise CannotPrepare(f"the file {sha256[:12]}... could not be fetched: {error.details()}") from error
+    def _download(self, sha256: str) -> AsyncIterator[bytes]:
+        return download(self._streams.channel, self._settings, sha256)
 
 
 class _Silent(Exception):

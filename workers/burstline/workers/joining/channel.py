@@ -1,10 +1,14 @@
 """The channel to the control plane, and which of its errors are final."""
 
+from collections.abc import AsyncIterator
+
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from burstline.workers.errors import Refused
+from burstline.v1 import run_service_pb2, run_service_pb2_grpc
+from burstline.wire.call_spans import interceptors
+from burstline.workers.errors import CannotPrepare, Refused
 from burstline.workers.settings import AgentSettings
 
 _REFUSALS = frozenset(
@@ -28,10 +32,10 @@ def open_channel(settings: AgentSettings) -> grpc.aio.Channel:
     """
     files = (settings.ca_file, settings.certificate_file, settings.key_file)
     if not settings.tls and not any(files):
-        return grpc.aio.insecure_channel(settings.server, options=_OPTIONS)
+        return grpc.aio.insecure_channel(settings.server, options=_OPTIONS, interceptors=interceptors())
     ca, certificate, key = (_read(path) for path in files)
     credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    return grpc.aio.secure_channel(settings.server, credentials, options=_OPTIONS)
+    return grpc.aio.secure_channel(settings.server, credentials, options=_OPTIONS, interceptors=interceptors())
 
 
 def _read(path: str) -> bytes | None:
@@ -73,3 +77,16 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
 def metadata(settings: AgentSettings) -> tuple[tuple[str, str], ...]:
     """Return what every call carries."""
     return (("authorization", f"Bearer {settings.token}"),) if settings.token else ()
+
+
+async def download(channel: grpc.aio.Channel | None, settings: AgentSettings, sha256: str) -> AsyncIterator[bytes]:
+    """Yield an uploaded file in pieces; raises CannotPrepare."""
+    if channel is None:
+        raise CannotPrepare("there is no connection to the server to fetch files over")
+    stub = run_service_pb2_grpc.DataServiceStub(channel)
+    try:
+        request = run_service_pb2.DownloadRequest(sha256=sha256)
+        async for piece in stub.Download(request, metadata=metadata(settings)):
+            yield piece.content
+    except grpc.aio.AioRpcError as error:
+        raise CannotPrepare(f"the file {sha256[:12]}... could not be fetched: {error.details()}") from error

@@ -1,12 +1,25 @@
-"""References to secrets, `${env:NAME}`: resolved on the worker, when a segment is prepared, and never logged."""
+"""References to secrets, `${env:NAME}`: resolved on the worker, when a segment is prepared, and never shown.
 
+A target may answer with what it was sent. What of an answer is shown to people goes through `hidden` first.
+"""
+
+import html
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 from burstline.wire.templates import is_template
 from burstline.workers.errors import CannotPrepare
+
+HIDDEN = "(hidden)"
+SHORTEST = 4
+"""Values with fewer characters are no secrets, and would be found in the middle of other words."""
+
+_WORD = re.compile(r"[^\s,;=\"']+")
+_TELLING = re.compile(rb"(?i)^[^:\r\n]*(?:auth|key|token|secret|cookie|session|signature|credential)[^:\r\n]*:(.*)$")
+"""A header whose value may be a secret."""
 
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -33,3 +46,38 @@ def resolve(text: str, environment: Mapping[str, str] | None = None) -> str:
         return "{{ " + json.dumps(value, ensure_ascii=False) + " }}" if template else value
 
     return _REFERENCE.sub(value_of, text)
+
+
+def secrets_of(plan: object, request: bytes, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return what a target that was sent a request may give away: values of references, and what authorizes.
+
+    Args:
+        plan: where the references are.
+        request: as it was sent, of that plan.
+        environment: as in `resolve`.
+    """
+    variables = os.environ if environment is None else environment
+    names = set(_REFERENCE.findall(repr(plan)))
+    head = request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    values = [match[1].decode("latin-1").strip() for line in head if (match := _TELLING.match(line))]
+    words = [word for value in values for word in _WORD.findall(value) if word.lower() not in ("bearer", "basic")]
+    return [*(variables[name] for name in names if name in variables), *values, *words]
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without secrets, however they are written: as they are, or escaped for a URL, JSON or HTML."""
+    forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+    if not forms:
+        return text
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), HIDDEN, text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+    yield quote(secret)
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield html.escape(secret)

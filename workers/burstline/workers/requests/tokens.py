@@ -7,20 +7,17 @@ Cognito Developer Guide, "The token issuer endpoint"). Both read 2026-11-23.
 
 import base64
 import hmac
-import http.client
 import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from burstline.core.load.hosts import HostKind, host_kind
 from burstline.core.load.plan import Cognito
 from burstline.workers.errors import CannotPrepare
-from burstline.workers.requests.secrets import resolve
-from burstline.workers.tls import client_context
+from burstline.workers.requests.posting import post
+from burstline.workers.requests.secrets import hidden, resolve, secrets_of
 
 RENEWED_AT_RATIO = 0.8
 """A token is renewed after this share of its life: 12 minutes before the end of an hour, 1 before that of 5 minutes."""
@@ -28,33 +25,10 @@ RENEWED_AT_RATIO = 0.8
 RETRY_S = 5.0
 """Until the next try after one that failed, seconds."""
 
-TIMEOUT_S = 10.0
-ANSWER_BYTES = 1 << 20
-
 Post = Callable[[str, Mapping[str, str], bytes], tuple[int, bytes]]
 """Posts a body with headers to a URL; returns status and body. Raises OSError."""
 
 _OWN = (".amazonaws.com", ".amazonaws.com.cn", ".amazoncognito.com")
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """Follows none: secrets go where the plan says and nowhere else."""
-
-    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> None:
-        return None
-
-
-def post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-    """Post over HTTP, through proxies where the environment names them; see `Post`."""
-    opener = build_opener(HTTPSHandler(context=client_context()), _NoRedirects())
-    try:
-        with opener.open(Request(url, body, dict(headers)), timeout=TIMEOUT_S) as answer:
-            return answer.status, answer.read(ANSWER_BYTES)
-    except HTTPError as error:
-        with error:
-            return error.code, error.read(ANSWER_BYTES)
-    except http.client.HTTPException as error:
-        raise OSError(f"no answer in HTTP: {type(error).__name__}") from error
 
 
 class TokenSource:
@@ -166,10 +140,10 @@ def _token_of(status: int, answer: bytes, cognito: Cognito, place: str) -> tuple
     if not isinstance(found, dict):
         found = {}
     if status != 200:
-        code = str(found.get("__type") or found.get("error") or "no reason").rpartition("#")[2][:60]
+        code = _shown(str(found.get("__type") or found.get("error") or "no reason").rpartition("#")[2], cognito)
         raise CannotPrepare(f"auth.cognito: {place} gave no token: {status} {code}")
     if found.get("ChallengeName"):
-        name = str(found["ChallengeName"])[:60]
+        name = _shown(str(found["ChallengeName"]), cognito)
         raise CannotPrepare(f"auth.cognito: {place} wants more than a password ({name}): use a user of your tests")
     if cognito.token_url:
         token, life_s = found.get("access_token"), found.get("expires_in")
@@ -179,3 +153,8 @@ def _token_of(status: int, answer: bytes, cognito: Cognito, place: str) -> tuple
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise CannotPrepare(f"auth.cognito: {place} answered without a token")
     return token, float(life_s) if isinstance(life_s, int | float) and life_s > 0 else 300.0
+
+
+def _shown(code: str, cognito: Cognito) -> str:
+    """Return the beginning of a code of the endpoint's, without what it may give away of what it was sent."""
+    return hidden(code, secrets_of(cognito, b""))[:60]

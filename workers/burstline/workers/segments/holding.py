@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from burstline.core import tracing
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import SegmentKey, Window
 from burstline.v1 import worker_service_pb2 as v1
@@ -15,7 +16,7 @@ from burstline.workers.clock import ClockEstimate, RunClock
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.segments.files import FileCache
 from burstline.workers.segments.outbox import Outbox
-from burstline.workers.segments.preparing import make_toolkit, prepare
+from burstline.workers.segments.preparing import Prepared, make_toolkit, prepare
 from burstline.workers.segments.running import Segment
 
 _log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ class Holding:
 
     async def run(self) -> None:
         """Prepare, wait for the start, send, report; then wait until all windows are acknowledged."""
+        tracing.current().note({"burstline.segment": self.key.segment, "burstline.epoch": self.key.epoch})
         try:
             reason = await self._prepare_and_run()
         except asyncio.CancelledError:
@@ -139,37 +141,46 @@ class Holding:
             _log.exception("failed run=%s segment=%d epoch=%d", _run_id(key.run), key.segment, key.epoch)
             self._tell_ready(0, "the worker failed while preparing; its log says more")
             reason = "stopped"
-        await self._all_acknowledged.wait()
+        with tracing.span("reporting", windows=self._window_count, reason=reason):
+            await self._all_acknowledged.wait()
         self._end = v1.AttachRequest(
             end=v1.SegmentEnd(key=key_to_proto(self.key), window_count=self._window_count, reason=reason)
         )
         self._outbox.push(self._end)
 
     async def _prepare_and_run(self) -> str:
-        assignment = self._assignment
         try:
-            toolkit = await make_toolkit(
-                assignment.plan, _run_id(self.key.run), assignment.allowed_hosts, self._files, self._version
-            )
-            prepared = prepare(
-                toolkit, self.key.segment, assignment.segment_count, assignment.from_count, self._latency_s
-            )
-            segment = Segment(prepared, self._clock, self._lease_left_s, lambda: self._estimate.error_s, self._emit)
+            with tracing.span("preparing"):
+                prepared = await self._prepare()
+                segment = Segment(prepared, self._clock, self._lease_left_s, lambda: self._estimate.error_s, self._emit)
         except CannotPrepare as error:
             self._tell_ready(0, str(error))
             return "stopped"
         self._segment = segment
         try:
-            first = prepared.warm_count
-            opened = await segment.sender.warm(first) if first else 0
-            if first and not opened:
-                self._tell_ready(0, f"no connection to {assignment.plan.target.url}: {segment.sender.last_problem}")
-                return "stopped"
-            _settle_memory()
-            self._tell_ready(opened, "")
-            return await self._run(segment)
+            with tracing.span("connecting", connections=prepared.warm_count):
+                ready = await self._connect(segment, prepared.warm_count)
+            return await self._run(segment) if ready else "stopped"
         finally:
             await segment.sender.close()
+
+    async def _prepare(self) -> Prepared:
+        assignment = self._assignment
+        toolkit = await make_toolkit(
+            assignment.plan, _run_id(self.key.run), assignment.allowed_hosts, self._files, self._version
+        )
+        return prepare(toolkit, self.key.segment, assignment.segment_count, assignment.from_count, self._latency_s)
+
+    async def _connect(self, segment: Segment, count: int) -> bool:
+        """Open the first connections and say that the segment can start, or that it cannot."""
+        opened = await segment.sender.warm(count) if count else 0
+        if count and not opened:
+            url = self._assignment.plan.target.url
+            self._tell_ready(0, f"no connection to {url}: {segment.sender.last_problem}")
+            return False
+        _settle_memory()
+        self._tell_ready(opened, "")
+        return True
 
     async def _run(self, segment: Segment) -> str:
         try:
@@ -185,7 +196,8 @@ class Holding:
         now_s = time.monotonic()
         self._clock.start(self._estimate.since_s(start_ns, now_s), now_s)
         self._started_ns = start_ns
-        return await segment.run()
+        with tracing.span("sending"):
+            return await segment.run()
 
     def _tell_ready(self, opened: int, problem: str) -> None:
         if self._ready is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import TIMED_OUT
 from burstline.core.quota.answers.classify import classify
+from burstline.workers.requests.secrets import hidden, secrets_of
 from burstline.workers.requests.templating import Text
 from burstline.workers.segments.preparing import Toolkit
 from burstline.workers.sending.flights import Flight
@@ -15,6 +16,9 @@ from burstline.workers.sending.sending import Sender
 
 MARK = ("x-burstline-preflight", "1")
 """Tells a preflight's request from a run's, in the target's logs."""
+
+SHOWN_COUNT = 200
+"""Characters of a refusal's body that are shown."""
 
 _CACHE_HEADERS = ("x-cache", "age", "cf-cache-status", "x-amz-cf-pop", "cache-control")
 _GUESSES = (
@@ -88,6 +92,7 @@ class _Look:
         self._toolkit, self._index = toolkit, index
         self._done = asyncio.Event()
         self.seen = _Seen()
+        self._secrets: list[str] = []
         self.sender = Sender(toolkit.dialer, 60.0, 1, self._answered, self._failed, lambda _: None)
 
     def _answered(self, _: Flight, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -110,6 +115,7 @@ class _Look:
         link = self.sender.peek()
         if link is not None:
             address, tls = link.peer, link.tls_version
+        self._secrets = secrets_of(toolkit.plan, data)
         self.sender.send(flight, data, builder.head, builder.reading)
         try:
             await asyncio.wait_for(self._done.wait(), builder.timeout_s)
@@ -124,14 +130,18 @@ class _Look:
         problem = ""
         if not seen.status:
             reason = self.sender.last_problem
-            problem = f"no answer ({seen.signature})" + (f": {reason}" if reason else "")
+            problem = self._shown(f"no answer ({seen.signature})" + (f": {reason}" if reason else ""))
         elif seen.status in (401, 403):
-            start = " ".join(seen.body[:200].decode("utf-8", "replace").split())
-            problem = f"the target refused us with {seen.status}: {start}"
-        found = tuple(f"{key}: {headers[key]}" for key in _CACHE_HEADERS if key in headers)
+            text = " ".join(self._shown(seen.body.decode("utf-8", "replace")).split())
+            problem = f"the target refused us with {seen.status}: {text[:SHOWN_COUNT]}"
+        found = tuple(self._shown(f"{key}: {headers[key]}") for key in _CACHE_HEADERS if key in headers)
         return Look(
             name, address, seen.status, seen.signature, front_of(headers), tls, latency_s, found, problem, on_wire
         )
+
+    def _shown(self, text: str) -> str:
+        """Return what of the target's words may be shown: all but the secrets that it was sent."""
+        return hidden(text, self._secrets)
 
 
 async def look(toolkit: Toolkit) -> list[Look]:
