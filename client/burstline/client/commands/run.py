@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from burstline.client.running.children import Children
     from burstline.client.running.running import RunOptions
     from burstline.client.spelling.plans import LoadedPlan
+    from burstline.core.quota.ahead import Ahead
 
 EPILOG = """\b
 Examples:
@@ -69,18 +70,20 @@ def command(
     Without --server, this command brings its own server and workers along. The first Ctrl-C stops the run and
     reports what was sent; the second leaves at once.
     """
-    from burstline.client.running.children import default_workers, workers_ahead
+    from burstline.client.running.children import Children, default_workers
     from burstline.client.traces import traced_command
-    from burstline.core import tracing
 
-    # Before all else: worker processes get ready while this one reads the plan and starts a server.
-    count = 0 if server is not None else workers or default_workers()
-    with traced_command("run"), workers_ahead(count) as (runner, children):
+    with traced_command("run"), Children() as children:
+        if server is None:  # before all else: server and workers get ready while this process reads the plan
+            children.begin_engine(workers or default_workers())
+        import asyncio
+
         from burstline.client.connection import Access
         from burstline.client.paths import local_store
         from burstline.client.running.outcome import check_writable
         from burstline.client.running.running import RunOptions
         from burstline.client.spelling.plans import load_plan
+        from burstline.core import tracing
 
         with tracing.span("parsing"):
             loaded = load_plan(plan, settings=settings, target=target, account=account)
@@ -94,23 +97,27 @@ def command(
         aws = aws_settings(region, profile, role_arn, endpoint_url)
         wait_s = option_seconds("--wait-aws", wait_aws)
         options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
-        return runner.run(_run(loaded, options, children))
+        return asyncio.run(_run(loaded, options, children))
 
 
 def _ask(loaded: "LoadedPlan", yes: bool) -> None:
     from burstline.client.paths import known_hosts_file
     from burstline.client.running.consent import obtain_consent
-    from burstline.core.quota.ahead import ahead_of
-    from burstline.wire.account import account_from_proto
 
-    ahead = ahead_of(loaded.record, account_from_proto(loaded.account))
     obtain_consent(
         loaded.message.target.url,
-        ahead,
+        lambda: _ahead(loaded),
         yes=yes,
         known=known_hosts_file(),
         ask=lambda question: click.confirm(question, err=True),
     )
+
+
+def _ahead(loaded: "LoadedPlan") -> "Ahead":
+    from burstline.core.quota.ahead import ahead_of
+    from burstline.wire.account import account_from_proto
+
+    return ahead_of(loaded.record, account_from_proto(loaded.account))
 
 
 async def _run(loaded: "LoadedPlan", options: "RunOptions", children: "Children") -> int:
