@@ -33,6 +33,8 @@ NOT_OURS = {
     "cat > ": "test_docs_first_run.py runs it",
     "eval ": "test_completion.py asks the shells",
     "_BURSTLINE_COMPLETE=fish": "fish is not there; test_docs.py looks at what it would be given",
+    "pip install 'burstline[traces]'": "the lock has it; what is said without it: tests/unit/wire/test_traces.py",
+    "export OTEL_": "tests/integration/test_traces.py",
     "docker ": "tests/scenarios/test_compose.py, where a Docker engine is",
     "kubectl ": "no cluster: tests/unit/deploy/test_manifests.py checks what would be applied",
 }

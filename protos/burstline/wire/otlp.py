@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from burstline.core import tracing
 from burstline.core.tracing import Kind, Value
 
-CLOSE_S = 3.0
+CLOSE_S = 2.0
 """How long the end of a process may wait for a collector, seconds."""
 
 _KINDS = {Kind.INTERNAL: SpanKind.INTERNAL, Kind.SERVER: SpanKind.SERVER, Kind.CLIENT: SpanKind.CLIENT}

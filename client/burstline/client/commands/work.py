@@ -39,6 +39,7 @@ def command(
 
     from burstline.client.running.children import end_with_parent
     from burstline.client.running.working import default_processes, work
+    from burstline.client.traces import say_if_missing
     from burstline.workers.settings import AgentSettings
 
     host, port = listen_address("--metrics", metrics) if metrics is not None else ("127.0.0.1", None)
@@ -57,5 +58,6 @@ def command(
     if with_parent:
         end_with_parent()
     else:
+        say_if_missing()
         click.echo(f"{count} worker{'s' if count > 1 else ''} for {server}; Ctrl-C ends them")
     return work(settings, count, quiet=with_parent)

@@ -33,6 +33,7 @@ def main() -> int:
     import logging
 
     from burstline.core.log_lines import set_up
+    from burstline.wire.traces import traced
 
     order = line_from_parent()
     if not order:
@@ -40,7 +41,8 @@ def main() -> int:
         return 0
     end_with_parent()
     set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
-    return asyncio.run(serve(workers, **json.loads(order)))
+    with traced("burstline-server"):
+        return asyncio.run(serve(workers, **json.loads(order)))
 
 
 def _import_shared() -> None:
