@@ -370,6 +370,7 @@ class AttachResponse(_message.Message):
     ASSIGN_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    FAREWELL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answer to `hello`."""
@@ -394,6 +395,10 @@ class AttachResponse(_message.Message):
     def stop(self) -> Global___Stop:
         """Stop a segment at once."""
 
+    @_builtins.property
+    def farewell(self) -> Global___Farewell:
+        """The server ends."""
+
     def __init__(
         self,
         *,
@@ -403,12 +408,13 @@ class AttachResponse(_message.Message):
         assign: Global___Assign | None = ...,
         start: Global___Start | None = ...,
         stop: Global___Stop | None = ...,
+        farewell: Global___Farewell | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "farewell", b"farewell", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign", "farewell", b"farewell", "heartbeat", b"heartbeat", "message", b"message", "preflight", b"preflight", "start", b"start", "stop", b"stop", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "heartbeat", "preflight", "assign", "start", "stop"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "heartbeat", "preflight", "assign", "start", "stop", "farewell"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -416,7 +422,7 @@ Global___AttachResponse: _TypeAlias = AttachResponse  # noqa: Y015
 
 @_typing.final
 class Welcome(_message.Message):
-    """The worker is attached."""
+    """The worker is attached. It comes again on the same stream when the server has taken over runs of another server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -424,8 +430,12 @@ class Welcome(_message.Message):
     LEASE_DURATION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     CLOSED_LEASE_DURATION_FIELD_NUMBER: _builtins.int
+    WAITING_RUNS_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`workers/{worker}`."""
+    server: _builtins.str
+    """Which server process this is. Another one has another clock."""
     @_builtins.property
     def lease_duration(self) -> _duration_pb2.Duration:
         """Length of a lease."""
@@ -441,6 +451,12 @@ class Welcome(_message.Message):
         which is then gone and gives nothing to anybody, the whole lease holds.
         """
 
+    @_builtins.property
+    def waiting_runs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`runs/{run}` of segments of `hello` that this server does not drive, or not yet: the worker keeps them as long as
+        their lease lives, and looks for their server.
+        """
+
     def __init__(
         self,
         *,
@@ -448,10 +464,12 @@ class Welcome(_message.Message):
         lease_duration: _duration_pb2.Duration | None = ...,
         segments: _abc.Iterable[Global___SegmentKey] | None = ...,
         closed_lease_duration: _duration_pb2.Duration | None = ...,
+        waiting_runs: _abc.Iterable[_builtins.str] | None = ...,
+        server: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_lease_duration", b"closed_lease_duration", "lease_duration", b"lease_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_lease_duration", b"closed_lease_duration", "lease_duration", b"lease_duration", "name", b"name", "segments", b"segments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_lease_duration", b"closed_lease_duration", "lease_duration", b"lease_duration", "name", b"name", "segments", b"segments", "server", b"server", "waiting_runs", b"waiting_runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,6 +487,7 @@ class HeartbeatReply(_message.Message):
     SERVER_RECEIVED_NANOS_FIELD_NUMBER: _builtins.int
     SERVER_SENT_NANOS_FIELD_NUMBER: _builtins.int
     ACKS_FIELD_NUMBER: _builtins.int
+    WAITING_RUNS_FIELD_NUMBER: _builtins.int
     sent_nanos: _builtins.int
     """Echo of `Heartbeat.sent_nanos`."""
     server_received_nanos: _builtins.int
@@ -479,6 +498,10 @@ class HeartbeatReply(_message.Message):
     def acks(self) -> _containers.RepeatedCompositeFieldContainer[Global___WindowAck]:
         """Windows that are committed."""
 
+    @_builtins.property
+    def waiting_runs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`runs/{run}` whose leases this answer does not renew: as in `Welcome`, or this server is not certain to drive them."""
+
     def __init__(
         self,
         *,
@@ -486,10 +509,11 @@ class HeartbeatReply(_message.Message):
         server_received_nanos: _builtins.int = ...,
         server_sent_nanos: _builtins.int = ...,
         acks: _abc.Iterable[Global___WindowAck] | None = ...,
+        waiting_runs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acks", b"acks", "sent_nanos", b"sent_nanos", "server_received_nanos", b"server_received_nanos", "server_sent_nanos", b"server_sent_nanos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acks", b"acks", "sent_nanos", b"sent_nanos", "server_received_nanos", b"server_received_nanos", "server_sent_nanos", b"server_sent_nanos", "waiting_runs", b"waiting_runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -664,6 +688,23 @@ class Stop(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Stop: _TypeAlias = Stop  # noqa: Y015
+
+@_typing.final
+class Farewell(_message.Message):
+    """The server ends after this: it gives no segment to anybody from here on, so the whole lease holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Farewell: _TypeAlias = Farewell  # noqa: Y015
 
 @_typing.final
 class ListWorkersRequest(_message.Message):

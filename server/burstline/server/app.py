@@ -16,11 +16,14 @@ from burstline.core import tracing
 from burstline.server.access import TokenAuth
 from burstline.server.certificates import call_credentials
 from burstline.server.clock import SystemClock
+from burstline.server.control.owning import Owning
+from burstline.server.control.resuming import make_server_id
 from burstline.server.control.roster import Roster
-from burstline.server.control.runs import Runs, make_server_id
+from burstline.server.control.runs import Runs
 from burstline.server.control.settling import Judge
+from burstline.server.control.sharing import share
 from burstline.server.control.surroundings import Surroundings
-from burstline.server.errors import CannotStart, RichErrors
+from burstline.server.errors import CannotStart, RichErrors, StoreUnavailable
 from burstline.server.judging.record import RunRecord
 from burstline.server.looping import settle_memory
 from burstline.server.services.data_service import DataService, forget_old_files
@@ -102,7 +105,9 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
     store = await asyncio.to_thread(Store, settings.store)
     try:
         version = importlib.metadata.version("burstline")
-        around = Surroundings(settings, store, SystemClock(), Roster(settings), judge or _judge, version)
+        clock = SystemClock()
+        owning = Owning(store, clock)
+        around = Surroundings(settings, store, clock, Roster(settings), judge or _judge, version, owning)
         runs = Runs(around, make_server_id(settings.server_id, settings.listen))
         tidying = asyncio.create_task(forget_old_files(store, around.clock, settings.uploads_kept_s), name="tidying")
         try:
@@ -112,6 +117,8 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
             tidying.cancel()
             await asyncio.gather(tidying, return_exceptions=True)
             await runs.close()
+            with contextlib.suppress(StoreUnavailable):  # then they end by themselves
+                await owning.release()
     finally:
         await asyncio.to_thread(store.close)
 
@@ -135,6 +142,7 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
     grpc_address = _listen(server, settings)
     async with _serving_http(around, runs) as http_address:
         await server.start()
+        sharing = asyncio.create_task(share(runs, around), name="sharing")
         for service in ("", *SERVICES):
             await healthy.set(service, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving grpc=%s http=%s", grpc_address, http_address or "off")
@@ -142,6 +150,9 @@ async def _listening(around: Surroundings, runs: Runs) -> AsyncIterator[RunningS
             yield RunningServer(grpc_address, http_address)
         finally:
             await healthy.enter_graceful_shutdown()
+            sharing.cancel()
+            await asyncio.gather(sharing, return_exceptions=True)
+            await runs.close()  # before the workers hear of it: from here on no segment is given to anybody
             workers.close()
             await server.stop(0.5)
             await asyncio.to_thread(quotas.close)

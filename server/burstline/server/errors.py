@@ -4,7 +4,8 @@ ServerError
 ├── InvalidRequest        INVALID_ARGUMENT     INVALID_REQUEST        all violations at once
 ├── NotFound              NOT_FOUND            *_NOT_FOUND
 ├── WrongState            FAILED_PRECONDITION  VERSION_MISMATCH, RUN_NOT_ENDED, NO_REPORT,
-│                                                HOST_NOT_ALLOWED, OTHER_SERVER
+│                                                HOST_NOT_ALLOWED
+├── NotOwner              FAILED_PRECONDITION  OTHER_SERVER           nothing was written
 ├── Refused               PERMISSION_DENIED    ROLE_TOO_LOW
 ├── Unauthenticated       UNAUTHENTICATED      TOKEN_MISSING, TOKEN_UNKNOWN
 ├── TooMuch               RESOURCE_EXHAUSTED   FILE_TOO_LARGE         our own limits
@@ -72,6 +73,13 @@ class WrongState(ServerError):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "WRONG_STATE"
+
+
+class NotOwner(ServerError):
+    """Another server drives this run: what was to be written of it was not."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "OTHER_SERVER"
 
 
 class Refused(ServerError):

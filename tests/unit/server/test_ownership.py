@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from burstline.server.control.runs import _is_ours, make_server_id
+from burstline.server.control.resuming import is_ours, make_server_id
 
 HOST = socket.gethostname()
 
@@ -28,12 +28,12 @@ def ended_pid() -> int:
     ],
 )
 def test_a_run_of_a_living_or_distant_server_is_left_alone(owner: str, ours: bool) -> None:
-    assert _is_ours(owner, make_server_id("", "127.0.0.1:7460")) is ours
+    assert is_ours(owner, make_server_id("", "127.0.0.1:7460")) is ours
 
 
 def test_a_run_of_an_ended_process_is_taken_up() -> None:
-    assert _is_ours(f"{HOST}|{ended_pid()}|127.0.0.1:0", make_server_id("", "127.0.0.1:7460"))
+    assert is_ours(f"{HOST}|{ended_pid()}|127.0.0.1:0", make_server_id("", "127.0.0.1:7460"))
 
 
 def test_a_configured_identity_finds_its_runs_on_any_host() -> None:
-    assert _is_ours("blue", make_server_id("blue", "0.0.0.0:7460"))
+    assert is_ours("blue", make_server_id("blue", "0.0.0.0:7460"))

@@ -1,6 +1,6 @@
 """When a worker counts as gone, by a clock that moves by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 from burstline.core.load.window import SegmentKey
@@ -24,6 +24,7 @@ class Link:
     ) -> None: ...  # fmt: skip
     def start(self, key: SegmentKey, start_nanos: int) -> None: ...
     def stop(self, key: SegmentKey) -> None: ...
+    def welcome(self, name: str, kept: Sequence[SegmentKey], waiting: Collection[str]) -> None: ...
     def close(self) -> None:
         self.closed = True
 
@@ -89,3 +90,19 @@ def test_a_worker_known_from_the_store_may_come_back_for_a_lease_after_our_start
 
 def test_a_worker_nobody_knows_is_gone() -> None:
     assert Roster(SETTINGS).fate("w1", 5) == Fate(5, 5)
+
+
+def test_a_worker_of_a_run_that_was_taken_over_has_a_whole_lease_from_then_on_wherever_it_was_last_seen() -> None:
+    roster, link = Roster(SETTINGS), Link()
+    worker = roster.attach(WHO, link, nanos(90))
+    roster.detach(worker, link, nanos(91))
+    roster.restore(WHO, nanos(90), nanos(100))
+    assert fate_s(roster, 110.9) is None, "its lease came from another server, and lives on"
+    assert fate_s(roster, 111) == pytest.approx((100, 111))
+
+
+def test_a_worker_that_sends_for_another_server_is_given_nothing_else() -> None:
+    roster = Roster(SETTINGS)
+    worker = roster.attach(WHO, Link(), nanos(100))
+    worker.waiting = frozenset({"r1"})
+    assert roster.responsive(nanos(101)) == []

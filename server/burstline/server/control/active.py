@@ -44,6 +44,7 @@ class ActiveRun:
         store_problem: why its windows cannot be kept at the moment; "" while they can.
         store_failed_nanos: since when, server clock.
         reserved: ids of workers that were chosen and are not assigned yet.
+        epoch_base: highest epoch that was assigned in preparations which a restart cut short.
     """
 
     def __init__(self, row: RunRow, plan: Plan, account: Account) -> None:
@@ -53,6 +54,7 @@ class ActiveRun:
         self.live = LiveTotals()
         self.notices: list[str] = []
         self.reserved: set[str] = set()
+        self.epoch_base = 0
         self.preflight: tuple[PreflightAnswer, ...] | None = None
         self.preflight_sent = 0
         self.overdue = False

@@ -41,7 +41,7 @@ class Dispatch:
             row = EpochRow(
                 run=run.id,
                 segment=segment.index,
-                epoch=last.row.epoch + 1 if last else 1,
+                epoch=(last.row.epoch if last else run.epoch_base) + 1,
                 worker_id=who.worker_id,
                 worker_name=who.name,
                 hostname=who.hostname,

@@ -12,7 +12,7 @@ from burstline.server.control.dispatching import Dispatch
 from burstline.server.control.preparing import TICK_S, Busy, CannotRun, prepare, tick
 from burstline.server.control.settling import judged, make_record
 from burstline.server.control.surroundings import Surroundings
-from burstline.server.errors import StoreUnavailable
+from burstline.server.errors import NotOwner, StoreUnavailable
 from burstline.server.judging.record import RunRecord
 from burstline.server.store.rows import LEFT, RunState
 
@@ -35,7 +35,11 @@ class Driver:
         self._stop_sent_nanos: int | None = None
 
     async def drive(self) -> None:
-        """Bring the run to its end; returns when its row is final, or at cancellation leaves it to a restart."""
+        """Bring the run to its end; returns when its row is final, or at cancellation leaves it to a restart.
+
+        Raises:
+            NotOwner: another server has taken it over.
+        """
         run = self._run
         try:
             waiting = run.row.state in (RunState.QUEUED, RunState.PREPARING)
@@ -50,6 +54,8 @@ class Driver:
                 await self._settle()
         except CannotRun as problem:
             await self._fail(str(problem))
+        except NotOwner:
+            raise  # another server brings it to its end
         except StoreUnavailable as problem:
             log.error("run=%s store: %s", run.id, problem)  # its text says it all
             await self._fail(str(problem), store_lost=True)
@@ -76,6 +82,9 @@ class Driver:
     async def _supervise(self) -> None:
         run = self._run
         while True:
+            if not self._around.owning.holds(run.id):
+                await asyncio.sleep(TICK_S)  # it may be another's by now: nothing is done before that is known
+                continue
             if run.stop_asked.is_set():
                 await self._send_stop()
             self._check_store()

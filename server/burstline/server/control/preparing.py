@@ -115,7 +115,7 @@ class _Preparation:
     async def _look(self, worker: Worker) -> None:
         """The preflight: one request per name, before anything is assigned."""
         run = self._run
-        if worker.link is not None:
+        if worker.link is not None and run.preflight is None:  # else it was done before a restart
             worker.link.preflight(run.id, run.row.plan, self._around.settings.allow)
         longest_s = max(request.timeout_s for request in run.plan.requests)
         wait_s = max(self._around.settings.prepare_wait_s, longest_s + 5.0)

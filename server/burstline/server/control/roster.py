@@ -1,6 +1,6 @@
 """The attached workers, and when one of them counts as gone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,10 @@ class WorkerLink(Protocol):
         """Stop a segment at once."""
         ...
 
+    def welcome(self, name: str, kept: Sequence[SegmentKey], waiting: Collection[str]) -> None:
+        """Say which segments the worker may keep, and of which runs it holds some that others drive."""
+        ...
+
     def close(self) -> None:
         """End the stream."""
         ...
@@ -65,9 +69,12 @@ class Worker:
         link: the way to it; None while it is away.
         heard_nanos: when it was last heard, server clock.
         closed_nanos: when its stream closed; None while open, or when that is not known (after our own restart).
-        restored_nanos: when it was read from the store after our own restart; None once it was heard.
+        restored_nanos: when it was read from the store, after our own restart or with a run that we took over; None
+            once it was heard on a new stream.
         clock_error_s: half-width of the error of its clock estimate, seconds; None until a window says it.
         leaving: it ended a segment without being asked, as a worker does that is told to end.
+        claimed: the segments it held when it opened its stream.
+        waiting: runs of which it holds segments and that another server drives, or none yet.
     """
 
     identity: Identity
@@ -77,6 +84,8 @@ class Worker:
     restored_nanos: int | None = None
     clock_error_s: float | None = None
     leaving: bool = False
+    claimed: tuple[SegmentKey, ...] = ()
+    waiting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +117,11 @@ class Roster:
         return [worker for worker in self._workers.values() if worker.link is not None]
 
     def responsive(self, now_nanos: int) -> list[Worker]:
-        """Return workers that may be given work: attached, heard within half a lease, and not about to end."""
+        """Return workers that may be given work: attached, heard within half a lease, not about to end, and not sending
+        for another server."""
         silent_nanos = nanos(self._settings.lease_s / 2)
         heard = [worker for worker in self.attached() if now_nanos - worker.heard_nanos <= silent_nanos]
-        return [worker for worker in heard if not worker.leaving]
+        return [worker for worker in heard if not worker.leaving and not worker.waiting]
 
     def attach(self, identity: Identity, link: WorkerLink, now_nanos: int) -> Worker:
         """Note that a worker opened a stream; an older stream of the same worker is closed."""
@@ -130,9 +140,11 @@ class Roster:
             worker.closed_nanos = now_nanos
 
     def restore(self, identity: Identity, heard_nanos: int, now_nanos: int) -> None:
-        """Note a worker that held a segment before our own restart and may come back."""
-        if identity.worker_id not in self._workers:
-            self._workers[identity.worker_id] = Worker(identity, None, heard_nanos, restored_nanos=now_nanos)
+        """Note a worker that held a segment before our own restart, or under another server, and may come back."""
+        worker = self._workers.get(identity.worker_id)
+        if worker is None:
+            worker = self._workers[identity.worker_id] = Worker(identity, None, heard_nanos)
+        worker.restored_nanos = now_nanos
 
     def forget(self, worker_id: str) -> None:
         """Drop a worker that is away and holds nothing."""
@@ -164,10 +176,12 @@ class Roster:
         lease, closed_lease = nanos(self._settings.lease_s), nanos(self._settings.closed_lease_s)
         margin = nanos(self._settings.silence_margin_s)
         expiry = worker.heard_nanos + lease
-        if worker.closed_nanos is not None and worker.closed_nanos - worker.heard_nanos <= closed_lease * 8 // 5:
+        closed, restored = worker.closed_nanos, worker.restored_nanos
+        # One that closed before we drove the run says nothing: its lease came from another.
+        if closed is not None and closed >= (restored or 0) and closed - worker.heard_nanos <= closed_lease * 8 // 5:
             # It learns of the closing within a moment, also where its heartbeat was overdue by then.
-            expiry = max(worker.heard_nanos + closed_lease, worker.closed_nanos + closed_lease // 5)
+            expiry = max(worker.heard_nanos + closed_lease, closed + closed_lease // 5)
             return Fate(expiry, expiry + margin // 4)
-        if worker.restored_nanos is not None:
-            return Fate(expiry, worker.restored_nanos + lease + margin)
+        if restored is not None:
+            return Fate(expiry, restored + lease + margin)
         return Fate(expiry, expiry + margin)

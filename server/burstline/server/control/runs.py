@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import os
 import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
 
 from burstline.core import tracing
 from burstline.core.load.plan import Plan
@@ -18,11 +16,13 @@ from burstline.server.clock import nanos, seconds
 from burstline.server.control.active import ActiveRun
 from burstline.server.control.driving import Driver
 from burstline.server.control.preparing import Busy
-from burstline.server.control.roster import Identity, Worker
-from burstline.server.control.segments import Epoch, make_segments
+from burstline.server.control.resuming import is_ours, restore
+from burstline.server.control.roster import Worker
+from burstline.server.control.segments import Epoch
 from burstline.server.control.surroundings import Surroundings
-from burstline.server.errors import NotFound, StoreUnavailable, WrongState
-from burstline.server.judging.codec import decode_account, decode_plan, decode_preflight, decode_window
+from burstline.server.errors import NotFound, NotOwner, StoreUnavailable
+from burstline.server.judging.codec import decode_preflight
+from burstline.server.store.fencing import LENGTH_S
 from burstline.server.store.rows import LEFT, RunRow, RunState, WindowRow
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class Runs:
     """Runs by id, each with its driver's task; `close` ends the tasks and leaves the runs to the next start."""
 
     def __init__(self, around: Surroundings, server_id: str) -> None:
-        self._around, self._server_id = around, server_id
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._around, self.server_id = around, server_id
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.active: dict[str, ActiveRun] = {}
         self._drivers: dict[str, Driver] = {}
         self._busy = Busy(self.active)
@@ -62,9 +62,11 @@ class Runs:
     async def create(self, row: RunRow, plan: Plan, account: Account) -> RunRow:
         """Keep a run and start driving it; the same `request_id` again returns the first run."""
         row.id = _new_id(row.create_nanos)
-        row.server = self._server_id
-        kept = await self._around.store.insert_run(row)
+        row.server = self.server_id
+        asked, owning = self._around.clock.now_nanos(), self._around.owning
+        kept = await self._around.store.insert_run(row, owning.lead_nanos)
         if kept.id == row.id:
+            owning.begin(kept.id, asked)
             log.info("created run=%s name=%r", kept.id, kept.name)
             self._drive(ActiveRun(kept, plan, account))
         return kept
@@ -73,75 +75,74 @@ class Runs:
         self.active[run.id] = run
         self._drivers[run.id] = driver = Driver(run, self._around, self._busy)
         task = asyncio.create_task(self._until_end(run, driver), name=f"run {run.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[run.id] = task
 
     async def close(self) -> None:
         """Stop driving: the runs stay in the store as they are."""
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_end(self, run: ActiveRun, driver: Driver) -> None:
         with tracing.span("run", run=run.id, state=run.row.state.value) as span:
-            await driver.drive()
+            try:
+                await driver.drive()
+            except NotOwner:
+                self.lose(run.id)
+            finally:
+                self._tasks.pop(run.id, None)
             span.note({"burstline.verdict": run.row.verdict, "burstline.state": run.row.state.value})
         self._drivers.pop(run.id, None)
+        self._around.owning.drop(run.id)
         ended = [old for old in self.active.values() if old.ended.is_set()]
         for old in ended[: max(0, len(ended) - KEPT_ENDED)]:
             del self.active[old.id]
 
     async def resume(self) -> None:
-        """Find the runs that this server, or an ended process of this host, left unfinished, and go on with them."""
+        """Go on with the runs that this server, or an ended process of this host, left unfinished.
+
+        In a store that several servers use, leases say which these are: see `burstline.server.control.sharing`.
+        """
+        if self._around.owning.shared:
+            return
         for row in await self._around.store.unfinished_runs():
-            if not _is_ours(row.server, self._server_id):
-                continue
-            log.info("resuming run=%s state=%s", row.id, row.state.value)
-            row.server = self._server_id
-            await self._around.store.update_run(row.id, server=self._server_id)
-            run = ActiveRun(row, decode_plan(row.plan), decode_account(row.account))
-            if row.state in (RunState.RUNNING, RunState.SETTLING):
-                await self._rebuild(run)
-            self._drive(run)
+            if is_ours(row.server, self.server_id):
+                log.info("resuming run=%s state=%s", row.id, row.state.value)
+                row.server = self.server_id
+                await self._around.store.update_run(row.id, server=self.server_id)
+                self._drive(await restore(row, self._around, "the server was restarted during this run"))
 
-    async def _rebuild(self, run: ActiveRun) -> None:
-        """Rebuild a run's segments and live totals from the store."""
-        store, now = self._around.store, self._around.clock.now_nanos()
-        if run.row.preflight is not None:
-            run.preflight, run.preflight_sent = decode_preflight(run.row.preflight)
-        run.segments = make_segments(run.schedule, run.row.segment_count, await store.epochs(run.id))
-        await asyncio.to_thread(self._replay, run)
-        run.notice("the server was restarted during this run")
-        if run.row.stopped_by:
-            run.stop_asked.set()
-        start = run.row.start_nanos or now
-        for epoch in run.epochs():
-            epoch.ready = True
-            if epoch.living:
-                row = epoch.row
-                heard = start if epoch.last_second is None else start + nanos(epoch.last_second + 2.0)
-                identity = Identity(row.worker_id, row.hostname, row.pid, row.version)
-                self._around.roster.restore(identity, min(now, heard), now)
+    async def take_over(self, row: RunRow) -> None:
+        """Go on with a run whose server is gone, or has handed it on."""
+        log.warning("taking over run=%s state=%s", row.id, row.state.value)
+        self._drive(await restore(row, self._around, "another server has taken this run over"))
 
-    def _replay(self, run: ActiveRun) -> None:
-        rows = self._around.store.windows_now(run.id)
-        for (segment, number), group in groupby(rows, key=lambda row: (row.segment, row.epoch)):
-            epoch = run.epoch(SegmentKey(run.id, segment, number))
-            for row in group:
-                if epoch is not None:
-                    run.add_window(epoch, row.sequence, decode_window(row.body, outline=True))
+    def lose(self, run_id: str) -> None:
+        """Let go of a run that another server has taken over: nothing of it is done or told any more."""
+        self._around.owning.drop(run_id)
+        run = self.active.get(run_id)
+        if run is None or run.ended.is_set():
+            return
+        log.warning("lost run=%s: another server has taken it over", run_id)
+        del self.active[run_id]
+        self._drivers.pop(run_id, None)
+        task = self._tasks.get(run_id)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        for worker in self._around.roster.attached():
+            if worker.identity.worker_id in run.holders():
+                worker.waiting |= {run_id}
 
     async def stop(self, run_id: str) -> Stopping:
         """Stop a run: returns once every reachable worker was told and had a moment to answer."""
+        await self._await_takeover(run_id)
         run = self.active.get(run_id)
         now = self._around.clock.now_nanos()
         if run is None or run.row.state.final or run.row.state is RunState.SETTLING:
             row = run.row if run is not None else await self._stored(run_id)
             if run is None and not row.state.final:
-                raise WrongState(
-                    f"runs/{run_id} is driven by another server ({row.server}): stop it there", reason="OTHER_SERVER"
-                )
+                raise NotOwner(f"runs/{run_id} is driven by another server ({row.server}): stop it there")
             return Stopping(row, 0, 0, row.stop_nanos or row.end_nanos or now)
         if not run.stop_asked.is_set():
             run.row.stopped_by, run.row.stop_nanos = "user", now
@@ -156,6 +157,14 @@ class Runs:
         lease = nanos(self._around.settings.lease_s)
         stop_nanos = max([stop_nanos, *((worker.heard_nanos + lease) for worker in away if worker is not None)])
         return Stopping(run.row, len(living) - len(away), len(away), stop_nanos)
+
+    async def _await_takeover(self, run_id: str) -> None:
+        """Wait until a run that another server drives is ours or has ended: for as long as it may be without one."""
+        end = self._around.clock.now_nanos() + nanos(LENGTH_S + 2.0)
+        while self._around.owning.shared and run_id not in self.active and self._around.clock.now_nanos() < end:
+            if (await self._stored(run_id)).state.final:
+                return
+            await asyncio.sleep(0.2)
 
     async def _wait_stopped(self, run: ActiveRun, living: Sequence[Epoch]) -> None:
         """Wait until `Stop` was sent and the workers ended their segments, or the stated time is over."""
@@ -174,15 +183,6 @@ class Runs:
             raise NotFound(f"there is no runs/{run_id}", reason="RUN_NOT_FOUND", run=f"runs/{run_id}")
         return row
 
-    async def stored_until_final(self, run_id: str) -> AsyncIterator[RunRow]:
-        """Yield a run that this server does not drive, every second until it ended; raises NotFound."""
-        while True:
-            row = await self._stored(run_id)
-            yield row
-            if row.state.final:
-                return
-            await asyncio.sleep(1.0)
-
     async def row(self, run_id: str) -> RunRow:
         """Return a run; raises NotFound."""
         run = self.active.get(run_id)
@@ -190,12 +190,29 @@ class Runs:
 
     # -- what workers say ----------------------------------------------------------------------------------------
 
-    def attached(self, worker: Worker, claimed: Sequence[SegmentKey]) -> list[SegmentKey]:
-        """Return which of the segments that a worker claims it may keep."""
+    def welcome(self, worker: Worker) -> None:
+        """Tell a worker which of the segments that it claims it may keep."""
         kept: list[SegmentKey] = []
         for driver in self._drivers.values():
-            kept += driver.dispatch.keep(worker, claimed)
-        return kept
+            kept += driver.dispatch.keep(worker, worker.claimed)
+        if worker.link is not None:
+            worker.link.welcome(worker.identity.name, kept, worker.waiting)
+
+    async def driven_elsewhere(self, claimed: set[str]) -> frozenset[str]:
+        """Return those of some runs that have not ended and are not driven here, or not yet."""
+        try:
+            found = await self._around.owning.unfinished(claimed)
+        except StoreUnavailable:
+            found = claimed if self._around.owning.shared else set()
+        return frozenset(found - set(self.active))
+
+    def unowned(self, worker: Worker) -> Collection[str]:
+        """Return the runs whose leases a worker's heartbeat does not renew."""
+        owning = self._around.owning
+        if not owning.shared:
+            return ()
+        going = [run.id for run in self.active.values() if not run.ended.is_set()]
+        return worker.waiting.union(run for run in going if not owning.holds(run))
 
     def window(self, worker: Worker, key: WindowKey, body: bytes, window: Window, done: Done) -> None:
         """Commit a window and call `done` with its key, and with None when it may be acknowledged, else the error."""
@@ -248,7 +265,8 @@ class Runs:
         run = self.active.get(run_id)
         if run is None or run.preflight is not None:
             return
-        await self._around.store.update_run(run_id, preflight=body)
+        with suppress(NotOwner):  # its new server asks for another
+            await self._around.store.update_run(run_id, preflight=body)
         run.preflight, run.preflight_sent = decode_preflight(body)
         run.changed.set()
 
@@ -261,27 +279,3 @@ class Runs:
 def _new_id(create_nanos: int) -> str:
     moment = datetime.fromtimestamp(seconds(create_nanos), UTC)
     return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def make_server_id(configured: str, listen: str) -> str:
-    """Return the identity that runs are kept under: what was configured, or host, process and address."""
-    return configured or f"{socket.gethostname()}|{os.getpid()}|{listen}"
-
-
-def _is_ours(owner: str, server_id: str) -> bool:
-    """Whether an unfinished run is ours to go on with: our own, or one of a process of this host that has ended."""
-    if owner == server_id:
-        return True
-    parts = owner.split("|")
-    if len(parts) != 3 or parts[0] != socket.gethostname():
-        return False
-    pid = int(parts[1])
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from burstline.server.clock import Clock
+from burstline.server.control.owning import Owning
 from burstline.server.control.roster import Roster
 from burstline.server.control.settling import Judge
 from burstline.server.settings import ServerSettings
@@ -19,3 +20,4 @@ class Surroundings:
     roster: Roster
     judge: Judge
     version: str
+    owning: Owning

@@ -6,6 +6,7 @@ import logging
 from burstline.core.load.window import WindowKey
 from burstline.server.control.roster import Worker
 from burstline.server.control.runs import Runs
+from burstline.server.errors import NotOwner
 from burstline.server.judging.codec import decode_window
 from burstline.server.services.links import Beat, StreamLink, key_from_proto
 from burstline.v1 import worker_service_pb2 as wire
@@ -49,11 +50,12 @@ class Intake:
             self._waiting -= 1
             if not self._waiting:
                 self._none_waits.set()
-            if error is not None:
+            if error is not None and not isinstance(error, NotOwner):
                 link.answer(beat)  # first: a store that is away for a while must not cost the worker its lease
                 self._failed(error)
                 return
-            link.acknowledge(key)
+            if error is None:
+                link.acknowledge(key)  # else the worker keeps it for the run's own server
             if not left:
                 link.answer(beat)
 
@@ -75,6 +77,8 @@ class Intake:
             await self._none_waits.wait()
             try:
                 await self._runs.ended(key_from_proto(end.key), end.window_count, end.reason)
+            except NotOwner:
+                continue  # the worker says it again to the run's own server
             except Exception as error:  # noqa: BLE001  # whatever it is, the worker says it again
                 self._failed(error)
 

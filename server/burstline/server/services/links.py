@@ -1,7 +1,7 @@
 """The server's end of one worker's stream: what is to be sent, in order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from burstline.core import tracing
@@ -34,11 +34,26 @@ class Beat:
     answered: bool = False
 
 
-class StreamLink:
-    """A `WorkerLink` over an `Attach` stream. `next` hands out what is to be written."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every worker is told alike; fields as in the proto's `Welcome`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    lease_nanos: int
+    closed_lease_nanos: int
+    server: str
+
+
+class StreamLink:
+    """A `WorkerLink` over an `Attach` stream. `next` hands out what is to be written.
+
+    Args:
+        clock: the server's.
+        terms: what every welcome says of leases and of the server.
+    """
+
+    def __init__(self, clock: Clock, terms: Terms) -> None:
+        self._clock, self._terms = clock, terms
+        self.unowned: Callable[[], Collection[str]] = tuple
         self._queue: asyncio.Queue[wire.AttachResponse | Beat | None] = asyncio.Queue()
         self._committed: list[WindowKey] = []
 
@@ -57,6 +72,7 @@ class StreamLink:
                 server_received_nanos=beat.received_nanos,
                 server_sent_nanos=self._clock.now_nanos(),
                 acks=acks,
+                waiting_runs=[f"runs/{run}" for run in self.unowned()],
             )
         )
 
@@ -64,11 +80,21 @@ class StreamLink:
         """End the stream after what was given before."""
         self._queue.put_nowait(None)
 
-    def welcome(self, name: str, lease_nanos: int, closed_lease_nanos: int, kept: Sequence[SegmentKey]) -> None:
-        """Answer `hello`."""
-        message = wire.Welcome(name=name, segments=[key_to_proto(key) for key in kept])
-        message.lease_duration.FromNanoseconds(lease_nanos)
-        message.closed_lease_duration.FromNanoseconds(closed_lease_nanos)
+    def farewell(self) -> None:
+        """Say that the server ends, and end the stream."""
+        self._queue.put_nowait(wire.AttachResponse(farewell=wire.Farewell()))
+        self.close()
+
+    def welcome(self, name: str, kept: Sequence[SegmentKey], waiting: Collection[str]) -> None:
+        """Answer `hello`, or say what has changed of it."""
+        message = wire.Welcome(
+            name=name,
+            segments=[key_to_proto(key) for key in kept],
+            waiting_runs=[f"runs/{run}" for run in waiting],
+            server=self._terms.server,
+        )
+        message.lease_duration.FromNanoseconds(self._terms.lease_nanos)
+        message.closed_lease_duration.FromNanoseconds(self._terms.closed_lease_nanos)
         self._queue.put_nowait(wire.AttachResponse(welcome=message))
 
     def answer(self, beat: Beat) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from burstline.core import tracing
 from burstline.core.load.plan import Plan
@@ -27,6 +28,8 @@ from burstline.wire.plan import plan_from_proto
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1_000
+STORED_EVERY_S = 1.0
+"""Between two updates of a run that another server drives."""
 
 
 class RunService(run_service_pb2_grpc.RunServiceServicer):
@@ -73,14 +76,17 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
 
     async def WatchRun(self, request: wire.WatchRunRequest, context: object) -> AsyncIterator[wire.RunProgress]:
         """Yield where a run stands, until it ended."""
-        name = run_id(request.name)
-        run = self._runs.active.get(name)
-        if run is None:
-            async for row in self._runs.stored_until_final(name):
-                yield wire.RunProgress(run=run_to_proto(row), final=row.state.final)
-            return
-        told = 0
+        name, told, before = run_id(request.name), 0, None
         while True:
+            run = self._runs.active.get(name)
+            if run is None:  # another server drives it, or it ended long ago
+                row = await self._runs.row(name)
+                yield wire.RunProgress(run=run_to_proto(row), final=row.state.final)
+                if row.state.final:
+                    return
+                await asyncio.sleep(STORED_EVERY_S)
+                continue
+            told, before = told if run is before else 0, run
             final = run.ended.is_set()
             progress = self._progress(run, told)
             told += len(progress.notices)
@@ -88,11 +94,9 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             yield progress
             if final:
                 return
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.watch_every_s):
                     await run.ended.wait()
-            except TimeoutError:
-                continue
 
     def _progress(self, run: ActiveRun, told: int) -> wire.RunProgress:
         now = self._clock.now_nanos()

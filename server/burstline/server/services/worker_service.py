@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -12,7 +13,7 @@ from burstline.server.control.roster import Identity, Roster, Worker
 from burstline.server.control.runs import Runs
 from burstline.server.errors import InvalidRequest, WrongState
 from burstline.server.services.intake import Intake
-from burstline.server.services.links import StreamLink, key_from_proto
+from burstline.server.services.links import StreamLink, Terms, key_from_proto
 from burstline.server.services.run_service import page_size
 from burstline.server.settings import ServerSettings
 from burstline.v1 import resources_pb2 as v1
@@ -30,25 +31,28 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
         self._runs, self._roster, self._clock = runs, roster, clock
         self._settings, self._version = settings, version
         self._links: set[StreamLink] = set()
+        self._terms = Terms(nanos(settings.lease_s), nanos(settings.closed_lease_s), str(uuid.uuid4()))
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams; whoever dispatches must have ended before."""
         for link in self._links:
-            link.close()
+            link.farewell()
 
     async def Attach(
         self, request_iterator: AsyncIterator[wire.AttachRequest], context: object
     ) -> AsyncIterator[wire.AttachResponse]:
         """Serve one worker until either side ends the stream."""
         hello = await self._hello(request_iterator)
-        link = StreamLink(self._clock)
+        claimed = tuple(key_from_proto(key) for key in hello.segments)
+        waiting = await self._runs.driven_elsewhere({key.run for key in claimed})
+        link = StreamLink(self._clock, self._terms)
         worker = self._roster.attach(_identity(hello), link, self._clock.now_nanos())
+        worker.claimed, worker.waiting = claimed, waiting
+        link.unowned = lambda: self._runs.unowned(worker)
         self._links.add(link)
         tracing.current().note({"burstline.worker": worker.identity.name})
         log.info("attached worker=%s host=%s pid=%d", worker.identity.name, hello.hostname, hello.pid)
-        kept = self._runs.attached(worker, [key_from_proto(key) for key in hello.segments])
-        settings = self._settings
-        link.welcome(worker.identity.name, nanos(settings.lease_s), nanos(settings.closed_lease_s), kept)
+        self._runs.welcome(worker)
         intake = Intake(self._runs, worker, link)
         reading = asyncio.create_task(self._read(request_iterator, worker, link, intake), name="attach reading")
         keeping = asyncio.create_task(intake.keep_ends(), name="attach keeping ends")

@@ -60,6 +60,17 @@ epochs = Table(
 )
 """One row per assignment of a segment. `living_until_nanos` is set when it was given up; `end_reason` when it ended."""
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("run", String(40), primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("until_nanos", BigInteger, nullable=False),
+    Column("lead_nanos", BigInteger, nullable=False),
+)
+"""One row per unfinished run of a database that several servers share. `owner` is a server process's own random name,
+`until_nanos` the database's clock, `lead_nanos` how far the owner's clock is ahead of it."""
+
 windows = Table(
     "windows",
     metadata,

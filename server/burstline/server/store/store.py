@@ -1,13 +1,14 @@
 """What the server keeps: runs, epochs, windows, reports, files. Writes go through one thread, reads through others."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, and_, delete, or_, select, update
+from sqlalchemy import Connection, Engine, Executable, Table, and_, delete, or_, select, update
 
 from burstline.server.store import schema
+from burstline.server.store.fencing import Fence
 from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store.upgrading import open_engine
 from burstline.server.store.writing import Writer, store_error
@@ -20,12 +21,18 @@ ENDED = tuple(state.value for state in RunState if state.final)
 class Store:
     """A SQLite file or a PostgreSQL database.
 
-    Every method that awaits raises `StoreUnavailable` when the database cannot be used.
+    Every method that awaits raises `StoreUnavailable` when the database cannot be used, and those that write of a run
+    raise `NotOwner` when another server drives it.
+
+    Attributes:
+        fence: what this process may write.
+        writer: the thread that writes.
     """
 
     def __init__(self, url: str) -> None:
         """Open a store; raises CannotStart."""
         self._engine: Engine = open_engine(url)
+        self.fence = Fence(self._engine.dialect.name)
         self.writer = Writer(self._engine)
         self._insert = _insert_of(self._engine.dialect.name)
         self._insert_window = self._ignore(schema.windows)
@@ -49,22 +56,36 @@ class Store:
     def _ignore(self, table: Table) -> Any:
         return self._insert(table).on_conflict_do_nothing()
 
-    async def insert_run(self, row: RunRow) -> RunRow:
-        """Keep a new run and return it, or the run that was created with the same `request_id` before."""
+    async def insert_run(self, row: RunRow, lead_nanos: int = 0) -> RunRow:
+        """Keep a new run and return it, or the run that was created with the same `request_id` before.
+
+        Args:
+            row: the run.
+            lead_nanos: how far our clock is ahead of a shared database's.
+        """
 
         def work(connection: Connection) -> RunRow:
             connection.execute(self._ignore(schema.runs), asdict(row))
             mine = schema.runs.c.id == row.id
             if row.request_id is not None:
                 mine = schema.runs.c.request_id == row.request_id
-            return _run(connection.execute(select(schema.runs).where(mine)).mappings().one())
+            kept = run_of(connection.execute(select(schema.runs).where(mine)).mappings().one())
+            if kept.id == row.id:
+                self.fence.begin(connection, row.id, lead_nanos)
+            return kept
 
         return await self.writer.write(work)
 
     async def update_run(self, run: str, **columns: Any) -> None:
         """Change columns of a run."""
-        statement = update(schema.runs).where(schema.runs.c.id == run).values(**columns)
-        await self.writer.write(lambda connection: connection.execute(statement) and None)
+        await self._write_of(run, update(schema.runs).where(schema.runs.c.id == run).values(**columns))
+
+    async def _write_of(self, run: str, statement: Executable, values: list[dict[str, Any]] | None = None) -> None:
+        def work(connection: Connection) -> None:
+            self.fence.check_owned(connection, run)
+            connection.execute(statement, values)
+
+        await self.writer.write(work)
 
     async def run(self, run: str) -> RunRow | None:
         """Return a run."""
@@ -72,7 +93,7 @@ class Store:
 
         def work(connection: Connection) -> RunRow | None:
             row = connection.execute(statement).mappings().first()
-            return _run(row) if row is not None else None
+            return run_of(row) if row is not None else None
 
         return await self._read(work)
 
@@ -82,7 +103,7 @@ class Store:
 
         def work(connection: Connection) -> RunRow | None:
             row = connection.execute(statement).mappings().first()
-            return _run(row) if row is not None else None
+            return run_of(row) if row is not None else None
 
         return await self._read(work)
 
@@ -94,18 +115,21 @@ class Store:
             nanos, last = before
             older = and_(table.create_nanos == nanos, table.id < last)
             statement = statement.where(or_(table.create_nanos < nanos, older))
-        return await self._read(lambda connection: [_run(r) for r in connection.execute(statement).mappings()])
+        return await self._read(lambda connection: [run_of(r) for r in connection.execute(statement).mappings()])
 
     async def unfinished_runs(self) -> list[RunRow]:
         """Return runs that have not ended, oldest first."""
         table = schema.runs.c
         statement = select(schema.runs).where(table.state.not_in(ENDED)).order_by(table.create_nanos)
-        return await self._read(lambda connection: [_run(r) for r in connection.execute(statement).mappings()])
+        return await self._read(lambda connection: [run_of(r) for r in connection.execute(statement).mappings()])
 
     async def put_epochs(self, rows: list[EpochRow]) -> None:
-        """Keep assignments, before they are sent."""
-        values = [asdict(row) for row in rows]
-        await self.writer.write(lambda connection: connection.execute(self._ignore(schema.epochs), values) and None)
+        """Keep assignments of one run, before they are sent."""
+        await self._write_of(rows[0].run, self._ignore(schema.epochs), [asdict(row) for row in rows])
+
+    async def drop_epochs(self, run: str) -> None:
+        """Forget the assignments of a run that was never started."""
+        await self._write_of(run, delete(schema.epochs).where(schema.epochs.c.run == run))
 
     async def update_epoch(self, row: EpochRow) -> None:
         """Change an assignment to what `row` says."""
@@ -116,8 +140,7 @@ class Store:
             "end_reason": row.end_reason,
             "window_count": row.window_count,
         }
-        statement = update(schema.epochs).where(mine).values(**values)
-        await self.writer.write(lambda connection: connection.execute(statement) and None)
+        await self._write_of(row.run, update(schema.epochs).where(mine).values(**values))
 
     async def epochs(self, run: str) -> list[EpochRow]:
         """Return a run's assignments by segment and epoch."""
@@ -139,7 +162,10 @@ class Store:
             "sequence": row.sequence,
             "body": row.body,
         }
-        self.writer.insert(self._insert_window, values, done)
+        self.writer.insert(self._insert_window, values, done, self._check_windows)
+
+    def _check_windows(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        self.fence.check_windows(connection, {row["run"] for row in rows})
 
     def windows_now(self, run: str) -> Iterator[WindowRow]:
         """Yield a run's windows in order of their keys, a few at a time; blocks, so call it in a thread."""
@@ -157,9 +183,11 @@ class Store:
         """Keep a run's last state, and its report if there is one, at once."""
 
         def work(connection: Connection) -> None:
+            self.fence.check_owned(connection, run)
             if document is not None:
                 connection.execute(self._ignore(schema.reports), {"run": run, "document": document})
             connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(**columns))
+            self.fence.end(connection, run)
 
         await self.writer.write(work)
 
@@ -207,7 +235,8 @@ class Store:
         return await self._read(lambda connection: connection.execute(statement).scalar())
 
 
-def _run(row: Any) -> RunRow:
+def run_of(row: Any) -> RunRow:
+    """Return a run of a row of `schema.runs`."""
     return RunRow(**{**row, "state": RunState(row["state"])})
 
 

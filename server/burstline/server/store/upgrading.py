@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from burstline.server.errors import CannotStart
+from burstline.server.store.fencing import IDLE_LIMIT_MS
 from burstline.server.store.migrations import HEAD
 from burstline.server.store.schema import metadata
 
@@ -30,7 +31,10 @@ def open_engine(store: str) -> Engine:
         engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
         if url.get_backend_name() == "sqlite":
             event.listen(engine, "connect", _set_pragmas)
+        else:
+            event.listen(engine, "connect", _limit_idling)
         with engine.begin() as connection:
+            _wait_for_turn(connection)
             _upgrade(connection, shown)
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", None) or error)
@@ -63,6 +67,18 @@ def _set_pragmas(connection: object, _record: object) -> None:
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _limit_idling(connection: object, _record: object) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_LIMIT_MS}")  # type: ignore[attr-defined]  # as above
+    connection.commit()  # type: ignore[attr-defined]  # as above
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Let one of several servers that start at once upgrade a database, and take its time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7460)"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _make(connection: Connection) -> None:

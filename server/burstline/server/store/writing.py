@@ -8,7 +8,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
@@ -31,6 +31,10 @@ SLOW_S = 0.1
 """Commits that take longer are traced."""
 
 
+Guard = Callable[[Connection, Sequence[dict[str, Any]]], None]
+"""Looks at rows before they are inserted, in the same transaction; raises what their callers are to be told."""
+
+
 @dataclass(slots=True)
 class _Job:
     work: Callable[[Connection], Any] | Executable
@@ -38,6 +42,7 @@ class _Job:
     future: "asyncio.Future[Any] | None" = None
     done: Callable[[BaseException | None], None] | None = None
     values: dict[str, Any] | None = None
+    guard: "Guard | None" = None
     result: Any = None
     error: BaseException | None = None
     span: tracing.Span = field(default_factory=tracing.current)
@@ -69,7 +74,11 @@ class Writer:
         return await future
 
     def insert(
-        self, statement: Executable, values: dict[str, Any], done: Callable[[BaseException | None], None]
+        self,
+        statement: Executable,
+        values: dict[str, Any],
+        done: Callable[[BaseException | None], None],
+        guard: Guard | None = None,
     ) -> None:
         """Insert a row; rows of the same statement that wait together go to the database in one call.
 
@@ -77,8 +86,9 @@ class Writer:
             statement: the insert.
             values: of the row, by column.
             done: called in this event loop once it is committed, with None, or with the error (see `write`).
+            guard: may refuse it; the same for all rows of a statement.
         """
-        self._jobs.put(_Job(statement, asyncio.get_running_loop(), done=done, values=values))
+        self._jobs.put(_Job(statement, asyncio.get_running_loop(), done=done, values=values, guard=guard))
 
     def close(self) -> None:
         """Finish the writes given so far and end the thread."""
@@ -131,7 +141,10 @@ def _execute(connection: Connection, jobs: list[_Job]) -> None:
         if not isinstance(job.work, Executable):
             job.result = job.work(connection)
     if isinstance(jobs[0].work, Executable):
-        connection.execute(jobs[0].work, [job.values for job in jobs if job.values is not None])
+        rows = [job.values for job in jobs if job.values is not None]
+        if jobs[0].guard is not None:
+            jobs[0].guard(connection, rows)
+        connection.execute(jobs[0].work, rows)
 
 
 def _trace(group: list[_Job], began_nanos: int, ended_nanos: int) -> None:
