@@ -65,6 +65,11 @@ class ClockEstimate:
         """Whether there was a reading at all."""
         return bool(self._readings)
 
+    def reset(self) -> None:
+        """Forget what was read: another server has another clock. The error stays until the first new reading."""
+        self._readings.clear()
+        self._base_ns = None
+
     def add(self, sent_ns: int, server_received_ns: int, server_sent_ns: int, received_ns: int) -> None:
         """Take in one answered heartbeat; all in nanoseconds, first and last on the worker's clock."""
         if self._base_ns is None:

@@ -13,7 +13,8 @@ class AgentSettings:
     """Settings of one worker.
 
     Attributes:
-        server: "host:port" of the control plane.
+        server: "host:port" of the control plane, or of several servers on one database, separated by commas: the first
+            that answers is taken.
         token: bearer token; "" is none.
         tls: whether the control plane speaks TLS; implied by any of the files.
         ca_file: PEM of the authorities to trust; "" is the system's.

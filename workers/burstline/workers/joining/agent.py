@@ -10,24 +10,31 @@ from collections.abc import AsyncIterator, Coroutine
 import grpc
 
 from burstline.core import tracing
-from burstline.core.load.window import SegmentKey, Window
+from burstline.core.load.window import Window
 from burstline.v1 import worker_service_pb2 as v1
-from burstline.wire.errors import InvalidMessage
-from burstline.wire.plan import plan_from_proto
-from burstline.wire.window import key_from_proto, key_to_proto
 from burstline.workers.clock import ClockEstimate
-from burstline.workers.joining.absence import nobody_listens
-from burstline.workers.joining.channel import download, raise_if_refused
+from burstline.workers.joining.channel import download, raise_if_refused, why
+from burstline.workers.joining.holdings import Holdings, Means
+from burstline.workers.joining.leasing import Leases
+from burstline.workers.joining.servers import Servers
 from burstline.workers.joining.streams import Stream, Streams
 from burstline.workers.metrics import WorkerMetrics
 from burstline.workers.segments.files import FileCache
-from burstline.workers.segments.holding import Assignment, Holding
 from burstline.workers.segments.looking import preflight_report
 from burstline.workers.segments.outbox import BEAT_S, Outbox
 from burstline.workers.settings import AgentSettings
 
 SILENCE_S = 4.0
 """A stream on which no heartbeat was answered for so long is given up, and a new one is opened."""
+
+UNWELCOMED_S = 1.5
+"""The same before a welcome, where another server may answer."""
+
+TURN_S = 1.5
+"""A worker that sends for a run which the server at hand does not drive looks elsewhere after so long."""
+
+HOME_S, LOOK_S = 5.0, 0.5
+"""How often an idle worker looks whether the first server is back; how often a stream is looked at."""
 
 LONGEST_BACKOFF_S = 1.0
 DRAIN_S = 8.0
@@ -60,18 +67,18 @@ class Agent:
         self._worker_id = str(uuid.uuid4())
         self._name = f"workers/{self._worker_id}"
         self._estimate = ClockEstimate()
-        self._holdings: dict[SegmentKey, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outbox = Outbox(lambda: min(BEAT_S, self._lease_s / 8))
+        self._leases, self._servers = Leases(), Servers(settings.server)
+        self._outbox = Outbox(lambda: min(BEAT_S, self._leases.length_s / 8))
         self._streams = Streams()
-        self._lease_s, self._closed_lease_s = 10.0, 2.5
-        self._lease_until_s = 0.0
-        self._closed = False
-        self._answered_s = 0.0
-        self._attached = False
+        self._server = ""
+        self._answered_s = self._driven_s = self._homed_s = 0.0
+        self._attached = self._farewell = False
         self._latency_s: float | None = None
         self._files = FileCache(self._download)
         self.metrics = WorkerMetrics()
+        means = Means(self._estimate, self._leases, self._files, settings.version, self._outbox, self._seen)
+        self._holdings = Holdings(means)
         self._metrics_server = self.metrics.serve(settings.metrics_host, settings.metrics_port)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,7 +97,7 @@ class Agent:
             await asyncio.gather(streams, stopping, return_exceptions=True)
 
     async def _drain(self) -> None:
-        for holding in self._holdings.values():
+        for holding in self._holdings:
             holding.stop("stopped")
         waiting = {task for task in self._tasks if not task.done()}
         if waiting:
@@ -112,45 +119,67 @@ class Agent:
     async def _keep_attached(self) -> None:
         backoff_s = 0.1
         while True:
-            began_s = time.monotonic()
-            try:
-                await self._attach()
-                _log.warning("the server closed the stream; attaching again worker=%s", self._name)
-            except grpc.aio.AioRpcError as error:
-                raise_if_refused(error, self._settings)
-                code = error.code().name
-                _log.warning("no stream to %s (%s); trying again worker=%s", self._settings.server, code, self._name)
-            except _Silent:
-                server = self._settings.server
-                _log.warning("%s has not answered for %.0f s; attaching again worker=%s", server, SILENCE_S, self._name)
-            await self._look_for_server()
-            if self._lease_left_s() <= 0:
+            began_s, address = time.monotonic(), self._servers.at_hand
+            welcomed = await self._serve_once(address)
+            await self._leases.look_for_home(self._streams)
+            if self._leases.over:
                 await self._streams.close_stale()  # nothing is sent any more that a takeover could double
+            if not welcomed:
+                self._servers.turn()
             backoff_s = 0.1 if time.monotonic() - began_s > 5.0 else min(LONGEST_BACKOFF_S, backoff_s * 2)
             await asyncio.sleep(backoff_s)
 
-    async def _look_for_server(self) -> None:
-        """After a stream closed the server may give segments away soon, unless it is gone itself."""
-        if self._attached or self._closed:
-            self._closed = not self._streams.any_stale and not await nobody_listens(self._settings.server)
-        self._attached = False
+    async def _serve_once(self, address: str) -> bool:
+        """Serve one stream to its end; return whether the same server is to be tried again first."""
+        self._attached = self._farewell = False
+        try:
+            await self._attach(address)
+            _log.warning("%s closed the stream; attaching again worker=%s", address, self._name)
+        except grpc.aio.AioRpcError as error:
+            raise_if_refused(error, address, self._settings.version)
+            reason = why(error, self._settings, address)
+            _log.warning("no stream to %s (%s); trying again worker=%s", address, reason, self._name)
+        except _Silent as silence:
+            _log.warning("%s %s; attaching again worker=%s", address, silence, self._name)
+            return False
+        if self._attached and not self._farewell:
+            self._leases.parted(address)
+        return self._attached and not self._farewell
 
-    async def _attach(self) -> None:
-        """Open a stream and serve it to its end, or until it is silent; a silent one stays open, see `Streams`."""
-        stream = self._streams.open(self._settings)
+    async def _attach(self, address: str) -> None:
+        """Open a stream and serve it to its end, or until it is given up; it stays open then, see `Streams`."""
+        stream = self._streams.open(self._settings, address)
         self._outbox.clear()  # windows and ends are kept by their holdings, and repeated after the welcome
-        self._answered_s = time.monotonic()
+        self._answered_s = self._driven_s = self._homed_s = time.monotonic()
         reader = stream.reader = asyncio.create_task(self._read(stream), name="reader")
         while not reader.done():
-            left_s = self._answered_s + SILENCE_S - time.monotonic()
-            if left_s <= 0:
+            problem = self._problem(time.monotonic())
+            if problem:
                 stream.stale = True
-                raise _Silent
-            await asyncio.wait({reader}, timeout=left_s)
+                raise _Silent(problem)
+            if await self._may_go_home():
+                break
+            await asyncio.wait({reader}, timeout=LOOK_S)
         await self._streams.close(stream)
-        if reader.cancelled():
-            raise _Silent
-        reader.result()
+        if not reader.cancelled():
+            reader.result()
+
+    def _problem(self, now_s: float) -> str:
+        """Return why to try another stream; "" while this one serves."""
+        limit_s = SILENCE_S if self._attached or not self._servers.several else UNWELCOMED_S
+        if now_s - self._answered_s >= limit_s:
+            return f"has not answered for {limit_s:g} s"
+        if not self._holdings.wait_for_server():
+            self._driven_s = now_s
+        return "does not drive this run" if now_s - self._driven_s >= TURN_S else ""
+
+    async def _may_go_home(self) -> bool:
+        """Whether to leave for the first server, which answers again: where plans are sent to."""
+        now_s = time.monotonic()
+        if not self._servers.several or not self._holdings.idle or now_s - self._homed_s < HOME_S:
+            return False
+        self._homed_s = now_s
+        return await self._servers.turn_back()
 
     async def _read(self, stream: Stream) -> None:
         call = stream.call
@@ -159,10 +188,11 @@ class Agent:
             if stream.stale:
                 continue
             if stream.writer is None and message.HasField("welcome"):
-                self._welcomed(message.welcome)
-                await self._streams.close_stale()
+                await self._welcomed(message.welcome, stream.address)
                 writing = self._outbox.write(call, lambda: not stream.stale)
                 stream.writer = asyncio.create_task(writing, name="writer")
+            elif message.HasField("welcome"):
+                await self._welcomed(message.welcome, stream.address)
             else:
                 self._handle(message)
         code = await call.code()
@@ -179,23 +209,23 @@ class Agent:
             hostname=settings.name,
             pid=os.getpid(),
             capacity_request_count_per_second=settings.capacity_per_s,
-            segments=[key_to_proto(key) for key in self._holdings],
+            segments=self._holdings.claims(),
         )
 
     # what the server says
 
-    def _welcomed(self, welcome: v1.Welcome) -> None:
-        _log.info("attached server=%s worker=%s", self._settings.server, welcome.name)
-        if welcome.HasField("lease_duration"):
-            self._lease_s = welcome.lease_duration.ToNanoseconds() * 1e-9
-        if welcome.HasField("closed_lease_duration"):
-            self._closed_lease_s = welcome.closed_lease_duration.ToNanoseconds() * 1e-9
-        kept = {key_from_proto(key) for key in welcome.segments}
-        for key, holding in self._holdings.items():
-            if key not in kept and not holding.ended:
-                holding.stop("superseded")
-            holding.repeat()
-        self._attached, self._closed = True, False
+    async def _welcomed(self, welcome: v1.Welcome, address: str) -> None:
+        _log.info("attached server=%s worker=%s", address, welcome.name)
+        if welcome.server != self._server:
+            self._server = welcome.server
+            self._estimate.reset()
+            for holding in self._holdings:
+                holding.unmoor()
+        self._leases.welcomed(welcome, address)
+        self._holdings.keep(welcome)
+        self._attached = True
+        if not self._leases.waiting:
+            await self._streams.close_stale()
 
     def _handle(self, message: v1.AttachResponse) -> None:
         match message.WhichOneof("message"):
@@ -208,68 +238,37 @@ class Agent:
             case "assign":
                 self._assign(message.assign)
             case "start":
-                holding = self._holdings.get(key_from_proto(message.start.key))
+                holding = self._holdings.get(message.start.key)
                 if holding is not None:
                     holding.start(message.start.start_nanos)
             case "stop":
-                holding = self._holdings.get(key_from_proto(message.stop.key))
+                holding = self._holdings.get(message.stop.key)
                 if holding is not None:
                     holding.stop("stopped")
+            case "farewell":
+                self._farewell = True
             case other:
                 _log.warning("a message of a kind this version does not know: %s", other)
 
     def _heard(self, reply: v1.HeartbeatReply) -> None:
         now_ns = time.monotonic_ns()
         self._answered_s = now_ns * 1e-9
-        self._lease_until_s = max(self._lease_until_s, reply.sent_nanos * 1e-9 + self._lease_s)
+        self._leases.renew(reply.sent_nanos * 1e-9, reply.waiting_runs)
         self._estimate.add(reply.sent_nanos, reply.server_received_nanos, reply.server_sent_nanos, now_ns)
         for ack in reply.acks:
-            acknowledged = self._holdings.get(key_from_proto(ack.key))
+            acknowledged = self._holdings.get(ack.key)
             if acknowledged is not None:
                 acknowledged.acknowledged(ack.sequence)
-        for holding in self._holdings.values():
+        for holding in self._holdings:
             if holding.sending:
                 holding.steer()
 
-    def _lease_left_s(self) -> float:
-        shorter_s = max(0.0, self._lease_s - self._closed_lease_s) if self._closed else 0.0
-        return self._lease_until_s - shorter_s - time.monotonic()
-
     def _assign(self, assign: v1.Assign) -> None:
-        key = key_from_proto(assign.key)
-        if key in self._holdings:  # said again after a reconnection
-            self._holdings[key].repeat()
-            return
-        for other, holding in self._holdings.items():
-            if (other.run, other.segment) == (key.run, key.segment) and other.epoch < key.epoch:
-                holding.stop("superseded")
-        try:
-            plan = plan_from_proto(assign.plan)
-        except InvalidMessage as error:
-            problem = f"the worker cannot read the plan: {error}"
-            self._outbox.push(v1.AttachRequest(ready=v1.Ready(key=assign.key, problem=problem)))
-            return
-        hosts = frozenset(assign.allowed_hosts)
-        assignment = Assignment(key, assign.segment_count, plan, assign.from_count, hosts, assign.start_nanos)
-        self._forget_ended()
-        holding = self._holdings[key] = Holding(
-            assignment,
-            self._estimate,
-            self._lease_left_s,
-            self._files,
-            self._settings.version,
-            self._latency_s,
-            self._outbox,
-            self._seen,
-        )
-        work = self._traced("segment", key.run, assign.trace_parent, holding.run())
-        self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
-
-    def _forget_ended(self) -> None:
-        """Keep the last few ended segments, whose end may have to be said again."""
-        ended = [key for key, holding in self._holdings.items() if holding.ended]
-        for key in ended[:-16]:
-            del self._holdings[key]
+        holding = self._holdings.take(assign, self._latency_s)
+        if holding is not None:
+            key = holding.key
+            work = self._traced("segment", key.run, assign.trace_parent, holding.run())
+            self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
 
     def _seen(self, window: Window) -> None:
         self.metrics.observe(window)
@@ -293,4 +292,4 @@ class Agent:
 
 
 class _Silent(Exception):
-    """No heartbeat was answered for too long."""
+    """A stream serves no longer, though it is open; the text says why."""

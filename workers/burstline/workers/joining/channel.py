@@ -8,6 +8,7 @@ from grpc_status import rpc_status
 
 from burstline.v1 import run_service_pb2, run_service_pb2_grpc
 from burstline.wire.call_spans import interceptors
+from burstline.wire.unreachable import why_unreachable
 from burstline.workers.errors import CannotPrepare, Refused
 from burstline.workers.settings import AgentSettings
 
@@ -24,18 +25,18 @@ _OPTIONS = (
 )
 
 
-def open_channel(settings: AgentSettings) -> grpc.aio.Channel:
-    """Return a channel to the server.
+def open_channel(settings: AgentSettings, address: str) -> grpc.aio.Channel:
+    """Return a channel to the server at an address.
 
     Raises:
         Refused: a certificate file cannot be read.
     """
     files = (settings.ca_file, settings.certificate_file, settings.key_file)
     if not settings.tls and not any(files):
-        return grpc.aio.insecure_channel(settings.server, options=_OPTIONS, interceptors=interceptors())
+        return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors())
     ca, certificate, key = (_read(path) for path in files)
     credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    return grpc.aio.secure_channel(settings.server, credentials, options=_OPTIONS, interceptors=interceptors())
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors())
 
 
 def _read(path: str) -> bytes | None:
@@ -48,7 +49,7 @@ def _read(path: str) -> bytes | None:
         raise Refused(f"cannot read {path}: {error.strerror}") from error
 
 
-def raise_if_refused(error: grpc.aio.AioRpcError, settings: AgentSettings) -> None:
+def raise_if_refused(error: grpc.aio.AioRpcError, address: str, version: str) -> None:
     """Do nothing if trying again may help.
 
     Raises:
@@ -57,11 +58,17 @@ def raise_if_refused(error: grpc.aio.AioRpcError, settings: AgentSettings) -> No
     reason = _reason(error)
     if reason == "VERSION_MISMATCH":
         raise Refused(
-            f"the server at {settings.server} runs another version of burstline than this worker "
-            f"({settings.version}): {error.details()}. Install the same version on both."
+            f"the server at {address} runs another version of burstline than this worker "
+            f"({version}): {error.details()}. Install the same version on both."
         ) from error
     if error.code() in _REFUSALS:
-        raise Refused(f"the server at {settings.server} refused this worker: {error.details()}") from error
+        raise Refused(f"the server at {address} refused this worker: {error.details()}") from error
+
+
+def why(error: grpc.aio.AioRpcError, settings: AgentSettings, address: str) -> str:
+    """Return why there is no stream, for the log: in words where gRPC's can be understood, else its code."""
+    secure = settings.tls or bool(settings.ca_file or settings.certificate_file)
+    return why_unreachable(error.details() or "", address, secure=secure) or error.code().name
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

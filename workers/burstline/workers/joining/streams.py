@@ -24,11 +24,13 @@ class Stream:
     """One `Attach` call on a channel of its own.
 
     Attributes:
+        address: where to.
         stale: nothing came over it for too long; it is neither written nor listened to any more.
         reader: serves it. Cancelling it cancels the call.
         writer: writes it; None before the welcome.
     """
 
+    address: str
     channel: grpc.aio.Channel
     call: "Call"
     stale: bool = False
@@ -47,16 +49,15 @@ class Streams:
         """The newest stream's channel."""
         return self._open[-1].channel if self._open else None
 
-    @property
-    def any_stale(self) -> bool:
-        """Whether a stream that was given up for silence is open still: to the server this worker is merely silent."""
-        return any(stream.stale for stream in self._open)
+    def any_stale(self, address: str) -> bool:
+        """Whether a stream that was given up for silence is open still: to that server this worker is merely silent."""
+        return any(stream.stale and stream.address == address for stream in self._open)
 
-    def open(self, settings: AgentSettings) -> Stream:
+    def open(self, settings: AgentSettings, address: str) -> Stream:
         """Open a stream beside those there are; raises Refused as `open_channel`."""
-        channel = open_channel(settings)
+        channel = open_channel(settings, address)
         call = worker_service_pb2_grpc.WorkerServiceStub(channel).Attach(metadata=metadata(settings))
-        stream = Stream(channel, call)
+        stream = Stream(address, channel, call)
         self._open.append(stream)
         return stream
 

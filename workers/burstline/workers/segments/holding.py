@@ -76,7 +76,9 @@ class Holding:
             self._start.set_result(assignment.start_ns)
         self._clock = RunClock(time.monotonic)
         self._segment: Segment | None = None
+        self._start_ns = assignment.start_ns
         self._started_ns = 0
+        self._moored = True
         self._window_count = 0
         self._unacknowledged: dict[int, v1.WindowReport] = {}
         self._all_acknowledged = asyncio.Event()
@@ -95,8 +97,20 @@ class Holding:
         """Whether it has started and not ended."""
         return self._started_ns > 0 and self._end is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to send nothing more."""
+        return bool(self._stopped)
+
+    def unmoor(self) -> None:
+        """Go on by the clock as it is: what follows is read off another server's, by which T0 is not known yet."""
+        self._moored = False
+
     def start(self, start_ns: int) -> None:
-        """T0 is known."""
+        """T0 is known, by the clock of the server at hand; said again by each server."""
+        self._start_ns, self._moored = start_ns, True
+        if self._started_ns:
+            self._started_ns = start_ns
         if not self._start.done():
             self._start.set_result(start_ns)
 
@@ -125,7 +139,7 @@ class Holding:
 
     def steer(self) -> None:
         """Follow a new clock estimate."""
-        if self._started_ns:
+        if self._started_ns and self._moored and self._estimate.known:
             now_s = time.monotonic()
             self._clock.steer(self._estimate.since_s(self._started_ns, now_s), now_s)
 
@@ -184,7 +198,7 @@ class Holding:
 
     async def _run(self, segment: Segment) -> str:
         try:
-            start_ns = await self._start
+            await self._start
         except asyncio.CancelledError:
             if self._stopped:
                 return self._stopped
@@ -194,8 +208,8 @@ class Holding:
         while not self._estimate.known:  # noqa: ASYNC110 - the first heartbeat is answered within a round trip
             await asyncio.sleep(0.01)
         now_s = time.monotonic()
-        self._clock.start(self._estimate.since_s(start_ns, now_s), now_s)
-        self._started_ns = start_ns
+        self._clock.start(self._estimate.since_s(self._start_ns, now_s), now_s)
+        self._started_ns = self._start_ns
         with tracing.span("sending"):
             return await segment.run()
 
