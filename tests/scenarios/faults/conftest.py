@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from faults.network import TARGET_HOST, Site, Unavailable, check
+from faults.postgresql import PostgreSQL
+from faults.postgresql import Unavailable as NoPostgreSQL
 from faults.world import World
 
 
@@ -12,6 +14,17 @@ from faults.world import World
 def world(tmp_path: Path) -> Iterator[World]:
     """Yield a world whose processes end with the test."""
     made = World(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[PostgreSQL]:
+    """Yield a database of the test's own."""
+    try:
+        made = PostgreSQL()
+    except NoPostgreSQL as reason:
+        pytest.skip(str(reason))
     yield made
     made.close()
 

@@ -45,8 +45,7 @@ def account(world: World, report: dict[str, Any], *, scheduled: int, unread: int
     assert ledger["preflight"] == seen.preflight
     assert len(set(seen.numbers)) == len(seen.numbers), "a request was sent twice"
     assert ledger["sent_on_wire"] - unread <= len(seen.numbers) <= ledger["sent_on_wire"] + ledger["lost"]
-    if world.store.startswith("sqlite"):
-        _every_window_once(world, report)
+    _every_window_once(world, report)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from faults.laws import account, last_s
-from faults.postgresql import PostgreSQL, Unavailable
+from faults.postgresql import PostgreSQL
 from faults.processes import until
 from faults.world import World
 
@@ -46,16 +46,6 @@ def test_workers_whose_server_is_gone_stop_at_the_end_of_their_lease(world: Worl
     found = account(world, world.report(run, 60.0), scheduled=5200)
     assert found["lost"] == found["orphaned"] == 0
     assert found["unsent"] >= 2.0 * 200
-
-
-@pytest.fixture
-def postgresql() -> Iterator[PostgreSQL]:
-    try:
-        made = PostgreSQL()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    yield made
-    made.close()
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,9 @@ class World:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._children: list[Child] = []
-        self._port, self._target_port = free_port(), free_port()
+        self._port, self._second_port, self._target_port = free_port(), free_port(), free_port()
         self._channel: grpc.Channel | None = None
+        self._asked = self._port
         self.store = f"sqlite:///{folder}/store.db"
         self.host = "127.0.0.1"
         self.server: Child | None = None
@@ -55,8 +56,19 @@ class World:
 
     @property
     def address(self) -> str:
-        """Where the server's services are for this process."""
-        return f"127.0.0.1:{self._port}"
+        """Where the services of the server that is asked are for this process."""
+        return f"127.0.0.1:{self._asked}"
+
+    @property
+    def both(self) -> str:
+        """Where workers find the first server, or else the second."""
+        return f"127.0.0.1:{self._port},127.0.0.1:{self._second_port}"
+
+    def ask_second(self) -> None:
+        """Ask the second server from now on."""
+        if self._channel is not None:
+            self._channel.close()
+        self._channel, self._asked = None, self._second_port
 
     @property
     def port(self) -> int:
@@ -81,9 +93,17 @@ class World:
 
     def serve(self, *options: str, **environment: str) -> Child:
         """Start the server, or start it again on the same port and store."""
+        self.server = self._serve(self._port, "server", options, environment)
+        return self.server
+
+    def serve_second(self) -> Child:
+        """Start a second server on the same store."""
+        return self._serve(self._second_port, "second", (), {})
+
+    def _serve(self, port: int, name: str, options: Sequence[str], environment: Mapping[str, str]) -> Child:
         host = "127.0.0.1" if self.host == "127.0.0.1" else "0.0.0.0"  # namespaces reach it by veth
-        arguments = (*BURSTLINE, "serve", "--listen", f"{host}:{self._port}", "--http", "", "--store", self.store)
-        self.server = child = self.start((*arguments, "--allow", self.host, *options), "server", **environment)
+        arguments = (*BURSTLINE, "serve", "--listen", f"{host}:{port}", "--http", "", "--store", self.store)
+        child = self.start((*arguments, "--allow", self.host, *options), name, **environment)
         until(lambda: "serving on" in child.said() or not child.alive, 30.0, "the server serves")
         assert child.alive, child.said()
         return child
