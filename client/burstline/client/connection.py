@@ -66,12 +66,17 @@ class Access:
     cert: Path | None = None
     key: Path | None = None
 
+    @property
+    def secure(self) -> bool:
+        """Whether it is reached over TLS."""
+        return self.ca is not None or self.cert is not None
+
 
 class Connection:
     """Calls on one server. Errors of gRPC come out as ours."""
 
     def __init__(self, channel: grpc.aio.Channel, access: Access) -> None:
-        self._server = access.server
+        self._server, self._secure = access.server, access.secure
         self._metadata = (("authorization", f"Bearer {access.token}"),) if access.token else ()
         self._runs: Any = RunServiceStub(channel)  # the generated stub's types are of the sync API
         self._data: Any = DataServiceStub(channel)
@@ -125,7 +130,7 @@ class Connection:
                 quotas.RequestIncreaseRequest(run=run, **asked), timeout=AWS_TIMEOUT_S, metadata=self._metadata
             )
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._server) from error
+            raise from_rpc(error, self._server, secure=self._secure) from error
         return result
 
     async def list_increases(self, page_size: int) -> Sequence[quotas.IncreaseRequest]:
@@ -146,7 +151,7 @@ class Connection:
             async for chunk in call:
                 pieces.append(chunk.json)  # noqa: PERF401  # a comprehension would hide the error's place
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._server) from error
+            raise from_rpc(error, self._server, secure=self._secure) from error
         return b"".join(pieces)
 
     async def watch(self, name: str) -> AsyncIterator[runs.RunProgress]:
@@ -155,7 +160,7 @@ class Connection:
             async for progress in self._runs.WatchRun(runs.WatchRunRequest(name=name), metadata=self._metadata):
                 yield progress
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error, self._server) from error
+            raise from_rpc(error, self._server, secure=self._secure) from error
 
     async def upload(self, file: PlanFile) -> None:
         """Send a file; its hash must come back as it was read.
@@ -183,7 +188,7 @@ class Connection:
                 return await method(sent, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or wait_s is None:
-                    raise from_rpc(error, self._server, asked) from error
+                    raise from_rpc(error, self._server, asked, secure=self._secure) from error
             await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
@@ -193,12 +198,12 @@ async def connect(access: Access) -> AsyncIterator[Connection]:
     """Open a channel for the length of the block; nothing is sent before the first call."""
     if ":" not in access.server.strip(":"):
         raise UsageError(f'--server: found "{access.server}"; allowed: HOST:PORT, such as 127.0.0.1:7460')
-    if access.ca is None and access.cert is None:
-        channel = grpc.aio.insecure_channel(access.server, options=OPTIONS, interceptors=interceptors())
+    traces = interceptors()
+    if access.secure:
+        credentials = _credentials(access)
+        channel = grpc.aio.secure_channel(access.server, credentials, options=OPTIONS, interceptors=traces)
     else:
-        channel = grpc.aio.secure_channel(
-            access.server, _credentials(access), options=OPTIONS, interceptors=interceptors()
-        )
+        channel = grpc.aio.insecure_channel(access.server, options=OPTIONS, interceptors=traces)
     async with channel:
         yield Connection(channel, access)
 

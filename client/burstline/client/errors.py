@@ -65,21 +65,28 @@ class ServerFailed(ClientError):
     """The server answered with an error."""
 
 
-def from_rpc(error: "grpc.aio.AioRpcError", server: str, asked: str = "the request") -> ClientError:
+def from_rpc(
+    error: "grpc.aio.AioRpcError", server: str, asked: str = "the request", *, secure: bool = False
+) -> ClientError:
     """Return the error of ours for one of gRPC's.
 
     Args:
         error: what a call raised.
         server: the address that was called, for the message.
         asked: what the server was given, for a refusal: "the plan".
+        secure: whether it was called over TLS.
     """
     import grpc
+
+    from burstline.wire.unreachable import why_unreachable
 
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE:
         info = _info(error)
         if info is not None:  # the server itself answered
             return ServerFailed(details)
+        if likely := why_unreachable(details, server, secure=secure):
+            return ServerUnreachable(likely)
         listen = "" if server == DEFAULT_SERVER else f" --listen {server}"
         return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve{listen}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:

@@ -10,22 +10,24 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from burstline.client.connection import Access
+from burstline.client.errors import from_rpc
 from burstline.server.app import running
 from burstline.server.errors import CannotStart
 from burstline.server.settings import Tls
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc
+from burstline.workers.joining.channel import why
+from burstline.workers.settings import AgentSettings
 
 Make = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a self-signed certificate for localhost, which is its own authority."""
+def made(folder: Path) -> Path:
+    """Make a self-signed certificate for localhost, which is its own authority, in a folder."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("pem")
     command = [
         openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
@@ -33,6 +35,18 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate."""
+    return made(tmp_path_factory.mktemp("pem"))
+
+
+@pytest.fixture(scope="module")
+def other_pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one of another authority."""
+    return made(tmp_path_factory.mktemp("other"))
 
 
 async def listed(address: str, credentials: grpc.ChannelCredentials) -> None:
@@ -93,3 +107,46 @@ async def test_a_key_that_is_no_key_is_said(settings: Make, pem: Path, tmp_path:
     with pytest.raises(CannotStart, match=r"key\.pem is no PEM certificate or unencrypted key"):
         async with running(settings(tls=Tls(pem / "cert.pem", tmp_path / "key.pem")), judge=lambda record: {}):
             pass
+
+
+async def said(address: str, access: Access) -> str:
+    """Return what a user is told whose call did not get through."""
+    channel = grpc.aio.insecure_channel(address)
+    if access.secure:
+        ca, key, cert = (path.read_bytes() if path else None for path in (access.ca, access.key, access.cert))
+        channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(ca, key, cert))
+    async with channel:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await run_service_pb2_grpc.RunServiceStub(channel).ListRuns(wire.ListRunsRequest(), timeout=5)
+    error = failed.value
+    words = why(error, AgentSettings(address, tls=access.secure), address)
+    told = str(from_rpc(error, address, secure=access.secure))
+    assert words in (told, "UNAVAILABLE"), "a worker's log says the same"
+    return told
+
+
+async def test_whoever_misses_tls_by_a_certificate_or_a_name_is_told_what_is_likely(
+    settings: Make, pem: Path, other_pem: Path
+) -> None:
+    certificate, key = pem / "cert.pem", pem / "key.pem"
+    async with running(settings(http=""), judge=lambda record: {}) as server:
+        at = f"localhost:{server.grpc_address.rpartition(':')[2]}"
+        assert "does not speak TLS: leave out --ca" in await said(at, Access(at, ca=certificate))
+    assert await said(at, Access(at)) == f"nothing answers at {at}: start it with `burstline serve --listen {at}`"
+    async with running(settings(http="", tls=Tls(certificate, key)), judge=lambda record: {}) as server:
+        port = server.grpc_address.rpartition(":")[2]
+        at = f"localhost:{port}"
+        assert "likely it speaks TLS: give --ca" in await said(at, Access(at))
+        assert "the authority of --ca did not sign" in await said(at, Access(at, ca=other_pem / "cert.pem"))
+        assert "for another name" in await said(f"127.0.0.1:{port}", Access(at, ca=certificate))
+    async with running(settings(http="", tls=Tls(certificate, key, certificate)), judge=lambda record: {}) as server:
+        at = f"localhost:{server.grpc_address.rpartition(':')[2]}"
+        assert "wants a certificate of ours" in await said(at, Access(at, ca=certificate))
+        stranger = Access(at, ca=certificate, cert=other_pem / "cert.pem", key=other_pem / "key.pem")
+        assert "wants a certificate of ours" in await said(at, stranger)
+
+
+async def test_a_port_that_speaks_http_is_told_from_a_server(settings: Make) -> None:
+    async with running(settings(), judge=lambda record: {}) as server:
+        at = server.http_address
+        assert "is no gRPC server; a burstline server's pages" in await said(at, Access(at))
