@@ -23,6 +23,9 @@ STEP = 0.05
 """The linear ramp goes up by this share of the truth, and holds each step for `STEP_S`."""
 
 STEP_S = 10.0
+JITTER_S = 0.0005
+"""Of one way over the network, standard deviation: `play_run`'s 5 % of 10 ms."""
+
 URL = "https://abc.execute-api.eu-west-1.amazonaws.com/prod"
 PLENTY = Bucket(1e9, 1e9)
 
@@ -130,7 +133,10 @@ def _cap(seed: int, random: np.random.Generator) -> SearchCase:
     spread = float(random.choice([1.0, 1.0, 1.5, 3.0]))
     duration = ServiceTime(p50, p50 * spread)
     account = replace(_open(duration), functions={"f": Function("f", reserved=cap, duration=duration, timeout_s=60.0)})
-    times_s = np.sort(sample(duration, 400_000, np.random.default_rng(seed)))
+    draws = np.random.default_rng(seed)
+    times_s = sample(duration, 400_000, draws)
+    # requests arrive with the network's jitter on either end of the time from one to the next
+    times_s = np.maximum(times_s + JITTER_S * np.sqrt(2) * draws.normal(size=len(times_s)), 1e-4)
     rate = highest_rate_under(cap, times_s, calls=10_000_000, seed=1)  # other draws than the search's own
     about = f"{front} cap {cap}, {p50 * 1000:.0f} ms, p99 x{spread:g}"
     real = Front.ALB if front is Front.PLAIN else front

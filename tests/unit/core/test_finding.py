@@ -30,6 +30,14 @@ def test_the_answer_is_within_2_percent_with_a_third_of_a_linear_ramps_requests(
         assert one.found.burst == pytest.approx(one.case.burst, rel=0.03, abs=3)
 
 
+@pytest.mark.parametrize("seed", [190_162_787_095, 190_162_787_123])
+def test_a_rule_that_lets_in_a_second_s_worth_at_first_is_not_taken_for_its_cap(seed: int) -> None:
+    """A burst met the cap, and the cap's rate stood for the 10x rule's; or emptying it took most of the requests."""
+    one = searched(seed)
+    assert one.found.rate_per_s == pytest.approx(one.case.rate_per_s, rel=0.02)
+    assert one.share <= 1 / 3
+
+
 def test_no_probe_is_faster_than_the_bounds_where_nothing_throttles() -> None:
     found, probes = answers(Bounds(rate_per_s=700), ProbeOutcome({MAIN: Part(100, 0)}))
     assert found is not None

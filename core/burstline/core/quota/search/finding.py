@@ -18,14 +18,7 @@ from burstline.core.quota.quotas import Family
 from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
 from burstline.core.quota.search.asking import Asker
 from burstline.core.quota.search.capped import allowed_count, highest_rate_under, wanted_count
-from burstline.core.quota.search.probing import (
-    Probe,
-    ProbeOutcome,
-    burst,
-    drained,
-    steady,
-    width_of,
-)
+from burstline.core.quota.search.probing import Probe, ProbeOutcome, burst, drained, steady, width_of
 
 FIRST_BURST = 16
 ENOUGH = 300
@@ -165,13 +158,15 @@ class _Search:
             load = self._emptied((*steady(over, half_s, FIRST), *steady(over, half_s)))
             outcome = yield from self.asker.ask(load, f"an overload of {over:,.0f}/s for {2 * half_s:.1f} s")
             first, part = outcome.part(FIRST), outcome.part()
+            self.is_cap = self.is_cap and outcome.family not in (Family.BUCKET, Family.INVOCATION_RATE)
             if part.throttled < max(3, 0.02 * part.sent):
                 rate, longer = max(over, rate * 1.5), min(longer * 1.5, MOST_LONGER)
             elif self.is_cap or first.accepted - part.accepted <= max(3.0, 0.02 * part.accepted):
                 return outcome, (part.accepted + first.accepted) / (2 * half_s)
             else:
                 # it only began to bind: what was let in at the end is nearer, and so much empties it the next time
-                self.emptying = steady(over, half_s if first.throttled >= 3 else 2 * half_s, EMPTYING)
+                lasts_s = min(1.0, 3 * first.accepted / first.sent) if first.throttled >= 3 else 2.0
+                self.emptying = steady(over, lasts_s * half_s, EMPTYING)
                 rate = part.accepted / half_s
         raise Unanswerable("what is let in grows with what is sent: no rate can be told")
 
