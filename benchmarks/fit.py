@@ -92,7 +92,7 @@ def _print_table(rows: dict[str, Row]) -> None:
                 + (f"{counted:>11}{row.fit_s / row.accounts:>7.2f}" if first else "")
             )
             first = False
-        if kind not in ("best effort",) and not kind.startswith("window"):
+        if not kind.startswith(("best effort", "window", "bursts")):
             total.accounts += row.accounts
             total.right += row.right
             total.unknown += row.unknown

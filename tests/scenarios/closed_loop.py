@@ -59,8 +59,7 @@ def close_loop(seed: int) -> Loop:
     gentle = next((one for one in advice if one.load is not None), None)
     short = []
     for one in advice:
-        # a plan that was made gentler needs less than its unchanged demand, for which the number was worked out
-        if gentle is None and one.required is not None and one.required >= FEWEST and one.recommended is not None:
+        if one.load is None and one.required is not None and one.required >= FEWEST and one.recommended is not None:
             lacking = apply(account, one, SHORT)
             short.append((one.quota, one.required, _throttled(case.plan, load, lacking, seed)))
     short_plan = None

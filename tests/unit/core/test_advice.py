@@ -172,6 +172,20 @@ def test_a_burst_larger_than_the_accounts_is_no_number_to_ask_for(make_run: Make
     assert any("1 s or more, 1.6 s apart" in text for text in found.alternatives)
 
 
+def test_numbers_beside_a_changed_plan_are_those_that_the_changed_plan_needs(make_run: MakeRun) -> None:
+    """800 at once call for 800 environments; spread as the account's bucket wants it, for fewer."""
+    account = Account(gateway=Bucket(500, 300), concurrency=200)
+    load = (Phase("train", 10.0, Bursts(800, 5.0, 0.0)),)
+    found = advice_of(make_run(load, account, service=ServiceTime(0.5, 0.5)))
+    plan, quota = found["plan:bursts"], found["lambda:L-B99A9384"]
+    assert plan.load is not None
+    assert plan.verified
+    assert quota.verified
+    assert quota.required is not None
+    assert 200 < quota.required < 500
+    assert "the plan as changed here" in quota.derivation
+
+
 def test_a_usage_plans_quota_must_hold_the_whole_run(make_run: MakeRun) -> None:
     target = Target("https://abc.execute-api.eu-west-1.amazonaws.com/prod", Front.REST, "f", "prod", "gold")
     account = Account(usage_plans={"gold": UsagePlan("gold", None, 100, "day")})

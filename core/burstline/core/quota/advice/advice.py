@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from burstline.core.load.plan import Plan
+from burstline.core.quota.admission.replay import ReplayResult
 from burstline.core.quota.advice.bucket_advice import bucket_proposals
 from burstline.core.quota.advice.concurrency_advice import concurrency_proposals
-from burstline.core.quota.advice.demand import Demand
+from burstline.core.quota.advice.demand import Demand, with_load
+from burstline.core.quota.advice.frontier import highest_rate
 from burstline.core.quota.advice.gentler import gentler
 from burstline.core.quota.advice.peaks import MOST_ARRIVALS
 from burstline.core.quota.advice.playing import is_cut, play, refused_by_laws
@@ -22,21 +24,26 @@ __all__ = ["advise", "play"]
 def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     """Return what to change for the demand, outermost limit first; empty if every limit has headroom.
 
-    Each advice is checked by playing the demand through the admission model with all of them in force.
+    Each advice is checked by playing the demand through the admission model with all of them in force. Where the plan
+    has to change, the numbers of the others are those that the changed plan needs, and that is what is played.
     """
     if not len(demand.times_s):
         return ()
-    proposals = [*bucket_proposals(plan, account, demand), *concurrency_proposals(plan, account, demand)]
+    proposals = _proposals(plan, account, demand)
     if not proposals:
         return ()
-    changed = account
-    for proposal in proposals:
-        changed = proposal.apply(changed)
+    changed = _in_force(account, proposals)
     result = play(plan, changed, demand)
     refused = dict(result.throttled_count)
-    cut = is_cut(demand)
-    laws = refused_by_laws(plan, changed, demand) if cut else {}
+    laws = refused_by_laws(plan, changed, demand) if is_cut(demand) else {}
+    gentle = _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
+    slow = _of_changed_plan(plan, account, changed, demand, gentle)
     found = []
+    if slow is not None:
+        # what no increase solves is still worth saying
+        found = [one.advice for one in proposals if one.unsolved and one.advice.recommended is None]
+        demand, proposals, result = slow
+        changed, refused, laws = _in_force(account, proposals), {}, {}
     for proposal in proposals:
         if proposal.needed:
             solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
@@ -46,14 +53,44 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
                 verified=solved and proposal.advice.recommended is not None,
                 alternatives=(*others, *proposal.advice.alternatives),
             )
-            found.append(_with_check(advice) if cut else advice)
-    gentle = _changes_of_plan(plan, changed, demand, proposals, refused, laws.get(Layer.SCALING_RATE, False))
-    if any(one.verified for one in gentle):
-        # the changed plan was replayed with all of them in force, and nothing was refused anywhere
-        found = [replace(one, verified=one.recommended is not None) for one in found]
-    found += gentle
-    found = _with_split(found, plan, account, demand, cut)
+            found.append(_with_check(advice) if is_cut(demand) else advice)
+    found = _with_split([*found, *gentle], plan, account, demand, is_cut(demand))
     return (*found, *provisioned_advice(plan, changed, demand, result))
+
+
+def _proposals(plan: Plan, account: Account, demand: Demand) -> list[Proposal]:
+    return [*bucket_proposals(plan, account, demand), *concurrency_proposals(plan, account, demand)]
+
+
+def _in_force(account: Account, proposals: Sequence[Proposal]) -> Account:
+    for proposal in proposals:
+        account = proposal.apply(account)
+    return account
+
+
+def _of_changed_plan(
+    plan: Plan, account: Account, enough: Account, demand: Demand, gentle: Sequence[Advice]
+) -> tuple[Demand, list[Proposal], ReplayResult] | None:
+    """Return the demand of the changed plan, what that needs, and how it passes; None where no plan is known to.
+
+    Args:
+        account: as it is.
+        enough: with all that is in force which the plan was changed for.
+    """
+    load = next((one.load for one in gentle if one.verified), None)
+    if load is None:
+        return None
+    changed = with_load(demand, plan, load)
+    what = f"the plan as changed here (highest second: {highest_rate(changed.times_s, 1.0):,.0f} requests)"
+    changed = replace(changed, what=what)
+    proposals = _proposals(plan, account, changed)
+    if enough.gateway == account.gateway:  # the plan was made to pass it as it is
+        proposals = [one for one in proposals if one.layer is not Layer.ACCOUNT_GATEWAY]
+    enough = _in_force(account, proposals)
+    result = play(plan, enough, changed)
+    if result.throttled_count or (is_cut(changed) and any(refused_by_laws(plan, enough, changed).values())):
+        return None
+    return changed, proposals, result
 
 
 def _ways_out(

@@ -62,14 +62,8 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
         return None
     new = Bucket(max(now.rate_per_s, with_headroom(rate)), max(now.burst, with_headroom(burst)))
     new = Bucket(float(ceil(new.rate_per_s)), float(ceil(new.burst)))
-    target = replace(plan.target, front=Front.REST, stage="fitted", usage_plan="")
-
-    def refused(bucket: Bucket, changed: Demand, seed: int) -> int:
-        trial = Account(gateway=Bucket(PLENTY, PLENTY), stages={"fitted": bucket}, concurrency=int(PLENTY))
-        return play(replace(plan, target=target), trial, changed, seed).throttled_count.get(Layer.STAGE, 0)
-
     served = min(1.0, max(0.01, now.rate_per_s / rate))
-    others = ways_out(plan, demand, Limit(lambda changed, seed: refused(now, changed, seed), served))
+    others = ways_out(plan, demand, Limit(lambda changed, seed: _refused_by(now, plan, changed, seed), served))
     owners = []
     if plan.target.front in GATEWAY_FRONTS:
         owners = [
@@ -91,8 +85,15 @@ def _bucket(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) ->
         BurstAdvice(now.burst, burst, new.burst, True),
         "",
         (*owners, *plan_changes(plan, now, demand.scale), *others),
-        not refused(new, demand, VERIFY_SEED),
+        not _refused_by(new, plan, demand, VERIFY_SEED),
     )
+
+
+def _refused_by(bucket: Bucket, plan: Plan, demand: Demand, seed: int) -> int:
+    """Throttles when the demand is played against a bucket alone."""
+    target = replace(plan.target, front=Front.REST, stage="fitted", usage_plan="")
+    trial = Account(gateway=Bucket(PLENTY, PLENTY), stages={"fitted": bucket}, concurrency=int(PLENTY))
+    return play(replace(plan, target=target), trial, demand, seed).throttled_count.get(Layer.STAGE, 0)
 
 
 def _concurrency(limit: FittedLimit, plan: Plan, account: Account, demand: Demand) -> Advice | None:
@@ -128,9 +129,9 @@ def _invocations(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
     recommended = int(with_headroom(required))
     _, _, owners = _owner(limit, plan, account, recommended)
     rate, rate_now = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * recommended), limit.values["rate_limit"]
-    others = ways_out(
-        plan, demand, Limit(lambda changed, _: int(burst_needed(changed.times_s, rate_now) > rate_now), now / required)
-    )
+    # the admission model's rule is a bucket of one second's worth
+    old, new = Bucket(rate_now, rate_now), Bucket(rate, rate)
+    others = ways_out(plan, demand, Limit(lambda changed, seed: _refused_by(old, plan, changed, seed), now / required))
     return Advice(
         "fitted:invocation_rate",
         True,
@@ -141,7 +142,7 @@ def _invocations(limit: FittedLimit, plan: Plan, account: Account, demand: Deman
         f"Fitted from this run: {limit.text}, that is ten times a concurrency of {now:,.0f}. For {demand.what} the "
         f"10x rule needs a concurrency of {required:,}. {OWNER_UNKNOWN}",
         alternatives=(*owners, *others, "Batch several items into one call: the 10x rule counts calls, not work."),
-        verified=burst_needed(demand.times_s, rate) <= rate,
+        verified=not _refused_by(new, plan, demand, VERIFY_SEED),
     )
 
 
@@ -155,7 +156,11 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
     others = ways_out(
         plan,
         demand,
-        Limit(lambda changed, _: int(highest_rate(changed.times_s, period_s) * period_s > now), now / required),
+        Limit(
+            lambda changed, _: int(highest_rate(changed.times_s, period_s) * period_s > now),
+            now / required,
+            passed="counted, no window has more",
+        ),
     )
     return Advice(
         "fitted:window_counter",
@@ -165,7 +170,8 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
         required,
         with_headroom(required),
         f"Fitted from this run: {limit.text}. For {demand.what}, the busiest {period_s:.3g} s have {required:,} "
-        f"requests. {OWNER_UNKNOWN}",
+        "requests. Counted over all arrivals, not replayed: the admission model has no window counter. "
+        f"{OWNER_UNKNOWN}",
         alternatives=others,
         # any window of that length holds no more than the busiest one
         verified=True,

@@ -8,6 +8,7 @@ from burstline.core.quota.advice.demand import Demand, scaled, with_load
 from burstline.core.quota.advice.frontier import burst_needed
 from burstline.core.quota.advice.playing import is_cut, outgrows_scaling, play, refused_by_laws
 from burstline.core.quota.advice.proposals import Advice
+from burstline.core.quota.advice.provisioning import provisioned_ahead
 from burstline.core.quota.advice.slowing import changes_text, least_slowness, slowed
 from burstline.core.quota.advice.ways_out import Limit, ways_out
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS
@@ -61,7 +62,8 @@ def gentler(
         advices.append(_burst_advice(account, demand, (*text, *others), verified, found, pace))
     if scaling_count or grows:
         others = _others(plan, account, demand, Layer.SCALING_RATE, 0.95, min(account.unreserved(), MOST_CONCURRENCY))
-        advices.append(_scaling_advice(account, scaling_count, (*text, *others), verified, found, pace))
+        ahead = provisioned_ahead(plan, account, demand)
+        advices.append(_scaling_advice(account, scaling_count, (*text, *others, *ahead), verified, found, pace))
     return advices
 
 
@@ -149,13 +151,11 @@ def _scaling_advice(
         required=None,
         recommended=None,
         derivation=(
-            f"Replayed with everything else recommended here in force, {refused:,} requests would come while Lambda "
-            f"may not start more environments ({rate}). AWS does not raise this rate: an increase will not help."
+            f"Replayed with all other limits as high as the unchanged plan needs them, {refused:,} requests would come "
+            f"while Lambda may not start more environments ({rate}). AWS does not raise this rate: an increase will "
+            "not help."
         ),
-        alternatives=(
-            *text,
-            "Provisioned concurrency, allocated before the peak (up to 6,000 environments a minute).",
-        ),
+        alternatives=text,
         verified=verified,
         load=load,
         slowness=pace,

@@ -30,6 +30,12 @@ SPARE = 1.1
 """AWS suggests the expected peak and about 10 % (Lambda Developer Guide, provisioned concurrency; read 2026-11-23)."""
 
 REPLAYS = 30
+AHEAD = (1.0, SPARE, 1.25)
+"""Of the peak: what provisioned concurrency against the scaling rate is tried with."""
+
+PROVISIONED_PER_MIN = 6000
+"""Environments that AWS allocates a minute and function (Lambda Developer Guide, provisioned concurrency; read
+2026-11-23)."""
 
 
 def provisioned_advice(plan: Plan, account: Account, demand: Demand, result: ReplayResult) -> tuple[Advice, ...]:
@@ -51,6 +57,37 @@ def provisioned_advice(plan: Plan, account: Account, demand: Demand, result: Rep
         if cold >= FEWEST_COLD and cold > COLD_RATIO * all_count:
             found.append(_advice(plan, account, demand, function, index, cold))
     return tuple(found)
+
+
+def provisioned_ahead(plan: Plan, account: Account, demand: Demand) -> tuple[str, ...]:
+    """Return how many environments, allocated before the peak, spare a demand the scaling rate, replayed; a sentence.
+
+    Empty where no number that was tried does, or only a part of the demand can be replayed.
+
+    Args:
+        account: with everything else that is recommended in force.
+    """
+    if is_cut(demand):
+        return ()
+    needs = {
+        name: need_of(demand.times_s[demand.function == index], replace(demand.services[name], init_s=0.0), REPLAYS)
+        for index, name in enumerate(demand.functions)
+        if name in account.functions and name in demand.services and np.any(demand.function == index)
+    }
+    for more in AHEAD:
+        counts = {
+            name: max(account.functions[name].provisioned, ceil(need.safe * more)) for name, need in needs.items()
+        }
+        functions = {name: replace(account.functions[name], provisioned=count) for name, count in counts.items()}
+        trial = replace(account, functions=account.functions | functions)
+        if counts and not play(plan, trial, demand).throttled_count:
+            shares = ", ".join(f"{count:,} for {name}" for name, count in counts.items())
+            return (
+                f"Provisioned concurrency of {shares}, all of it ready before the plan starts (AWS allocates up to "
+                f"{PROVISIONED_PER_MIN:,} a minute per function), in an account of "
+                f"{account.concurrency:,}: replayed, none is throttled.",
+            )
+    return ()
 
 
 def net_usd_per_hour(count: int, concurrency: float, memory_mb: int) -> float:

@@ -49,12 +49,14 @@ class Limit:
         served: about which share of the demand it lets through, above 0, below 1.
         concurrency: calls in flight that it allows; None where it is not about work.
         ramps: whether a slower ramp is asked for, too.
+        passed: how it was checked that nothing is refused, for a reader.
     """
 
     refused: Refused
     served: float
     concurrency: float | None = None
     ramps: bool = True
+    passed: str = PASSED
 
 
 def ways_out(plan: Plan, demand: Demand, limit: Limit) -> tuple[str, ...]:
@@ -75,14 +77,14 @@ def _ways(plan: Plan, demand: Demand, stretch: Demand, limit: Limit) -> Iterator
     least = round(100 * (1 - limit.served))
     percent = _first(_steps(least), lambda share: _all_pass(limit, stretch, lambda d, s: thinned(d, share / 100, s)))
     if percent is not None:
-        yield f"A cache in front that answers {percent:.0f} % of the requests (GET only): {PASSED}"
+        yield f"A cache in front that answers {percent:.0f} % of the requests (GET only): {limit.passed}"
     if limit.concurrency is not None:
         shorter = _first(_steps(least), lambda share: _all_pass(limit, stretch, lambda d, _: quicker(d, share / 100)))
         if shorter is not None:
             mean_s = float(np.mean([one.mean_s for one in demand.services.values()]))
             yield (
                 f"Calls that take {shorter:.0f} % less time (a mean of {mean_s * (1 - shorter / 100):.3g} s instead of "
-                f"{mean_s:.3g} s): {PASSED}"
+                f"{mean_s:.3g} s): {limit.passed}"
             )
     if limit.ramps and len(demand.times_s) <= MOST_SLOWED:
         yield from _slower(plan, demand, limit)
@@ -94,7 +96,8 @@ def _ways(plan: Plan, demand: Demand, stretch: Demand, limit: Limit) -> Iterator
         lambda count: _all_pass(limit, stretch, lambda d, s: thinned(d, 1 - 1 / count, s)),
     )
     if accounts is not None:
-        yield f"{accounts:.0f} accounts or regions with these limits, an equal part of the requests each: {PASSED}"
+        shares = "accounts or regions with these limits, an equal part of the requests each"
+        yield f"{accounts:.0f} {shares}: {limit.passed}"
 
 
 def thinned(demand: Demand, ratio: float, seed: int) -> Demand:
@@ -122,7 +125,7 @@ def _slower(plan: Plan, demand: Demand, limit: Limit) -> Iterator[str]:
         least = _first(SLOWNESS, passes)
         if least is not None:
             changes = " ".join(changes_text(load, slowed(load, least)))
-            yield f"A slower ramp. {changes.removesuffix('.')}: {PASSED}"
+            yield f"A slower ramp. {changes.removesuffix('.')}: {limit.passed}"
 
 
 def _queue(demand: Demand, limit: Limit) -> Iterator[str]:
@@ -133,13 +136,13 @@ def _queue(demand: Demand, limit: Limit) -> Iterator[str]:
             return
         waiting = queued(demand.times_s, drawn_services(demand, VERIFY_SEED), most)
         if not limit.refused(replace(demand, times_s=waiting.starts_s), VERIFY_SEED):
-            yield _queue_text(most, waiting)
+            yield _queue_text(most, waiting, limit.passed)
             return
 
 
-def _queue_text(most: int, waiting: Queued) -> str:
+def _queue_text(most: int, waiting: Queued, passed: str) -> str:
     return (
-        f"SQS in front, where a caller need not wait for the answer, with a maximum concurrency of {most:,}: {PASSED}; "
+        f"SQS in front, where a caller need not wait for the answer, with a maximum concurrency of {most:,}: {passed}; "
         f"messages wait up to {waiting.longest_s:.3g} s, {waiting.most_waiting:,} at a time"
     )
 
