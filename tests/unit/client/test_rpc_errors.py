@@ -13,9 +13,9 @@ def refused(details: str) -> grpc.aio.AioRpcError:
 
 @pytest.mark.parametrize(
     ("asked", "says"),
-    [({}, "the server at h:1 refused the request:"), ({"asked": "the plan"}, "the server at h:1 refused the plan:")],
+    [("the request", "the server at h:1 refused the request:"), ("the plan", "the server at h:1 refused the plan:")],
 )
-def test_only_a_plan_is_called_a_plan(asked: dict[str, str], says: str) -> None:
+def test_only_a_plan_is_called_a_plan(asked: str, says: str) -> None:
     """`request-increase` sends no plan: "refused the plan" sent people to the wrong file."""
-    text = str(from_rpc(refused("quota: 'x' is not of the form SERVICE:CODE"), "h:1", **asked))
+    text = str(from_rpc(refused("quota: 'x' is not of the form SERVICE:CODE"), "h:1", asked))
     assert text.splitlines() == [says, "  quota: 'x' is not of the form SERVICE:CODE"]
