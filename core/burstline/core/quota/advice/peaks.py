@@ -22,7 +22,7 @@ COLD_ROUNDS = 40
 """Most rounds of finding out which calls are cold; an init much longer than a call needs tens of them."""
 
 SETTLED = 0.002
-"""Relative change of the peak from round to round at which they end."""
+"""Share of the cold calls that are others than in the round before, at which they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,13 @@ def _run_levels(steps: NDArray[np.int64], services: ServiceTimes, random: np.ran
     # "all are cold" this settles in a few rounds; starting from "none" it would take one per init / service time.
     levels = _levels(arriving, steps + held + init, length)
     order_in_step = np.arange(len(steps)) - np.searchsorted(steps, steps)
+    cold = np.ones(len(steps), np.bool_)
     for _ in range(COLD_ROUNDS):
         new = np.diff(np.maximum.accumulate(levels), prepend=0)
-        cold = order_in_step < new[steps]
-        before, levels = int(levels.max()), _levels(arriving, steps + held + np.where(cold, init, 0), length)
-        if abs(int(levels.max()) - before) <= SETTLED * before:
+        before, cold = cold, order_in_step < new[steps]
+        levels = _levels(arriving, steps + held + np.where(cold, init, 0), length)
+        # the peak alone may stand still for a round while calls before it are still found to be warm
+        if np.count_nonzero(cold != before) <= SETTLED * np.count_nonzero(cold):
             break
     return levels
 
