@@ -157,6 +157,7 @@ async def test_what_cannot_or_need_not_be_raised_is_explained_not_sent(
         assert answer.state == State.NOT_SENT
         assert not answer.sendable
         assert said in answer.explanation
+        assert answer.justification == ""
         assert it.side.calls["service-quotas RequestServiceQuotaIncrease"] == 0
 
 

@@ -47,14 +47,17 @@ def print_quotas(pages: Sequence[wire.ListQuotasResponse], console: Console) -> 
 
 def increase_text(request: wire.IncreaseRequest) -> str:
     """Return a request for a reader: current, asked for, derivation, and the text for AWS Support."""
+    support = [
+        "  for AWS Support, if a case is opened:",
+        *(f"    {line}" for line in request.justification.splitlines()),
+    ]
     return "\n".join(
         (
             f"{request.display_name} ({request.quota}) in {request.region}",
             f"  current:    {_number(request.current_value)}",
             f"  requested:  {_number(request.desired_value) if request.desired_value else 'nothing'}",
             f"  derivation: {request.derivation or 'your own number'}",
-            "  for AWS Support, if a case is opened:",
-            *(f"    {line}" for line in request.justification.splitlines()),
+            *(support if request.justification else ()),
         )
     )
 

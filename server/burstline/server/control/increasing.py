@@ -68,10 +68,13 @@ class Increasing:
         region, last4 = await aws.region(), await _last4(aws)
         obstacle = increases.obstacle(now, value, pending) if value or not now.adjustable else _no_value(wanted)
         at = self._clock.now_nanos()
+        # "raise from 90 to 90" tells AWS nothing
+        raised = now.adjustable and value > now.value
+        text = justification(report, wanted, now.value, value, region, last4) if raised else ""
         row = IncreaseRow(
             id="", run=run, quota=quota, display_name=now.name, region=region, account_last4=last4,
             current_value=now.value, desired_value=value, derivation=wanted.derivation,
-            justification=justification(report, wanted, now.value, value, region, last4),
+            justification=text,
             state=increases.NOT_SENT, explanation=obstacle, create_nanos=at, update_nanos=at,
         )  # fmt: skip
         return Draft(row, obstacle)
