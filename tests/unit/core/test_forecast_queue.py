@@ -85,3 +85,4 @@ def test_the_forecast_is_of_what_the_event_source_calls_and_says_so() -> None:
     assert found.queue is not None
     assert found.queue.bound_by == "event source"
     assert found.queue.text in found.notes
+    assert any("leaves out SQS itself" in note and "2,000 calls that send" in note for note in found.notes)

@@ -66,8 +66,9 @@ def forecast(
 def _with_queue(found: Forecast, queue: QueueForecast, account: Account) -> Forecast:
     more = (
         queue.text,
-        f"Requests are the calls of its event source, in batches of up to {queue.queue.batch:,} messages; what SQS "
-        "itself costs is left out.",
+        f"Requests are the calls of its event source, in batches of up to {queue.queue.batch:,} messages.",
+        f"The cost leaves out SQS itself, whose price is not known here: {queue.send_count:,} calls that send, and "
+        f"about {2 * found.request_count.mid:,.0f} that receive and delete.",
         *queue_notes(queue.queue, account),
     )
     return replace(found, queue=queue, notes=(*more, *found.notes))

@@ -50,6 +50,7 @@ def forecast_queue(plan: Plan, account: Account) -> tuple[QueueForecast, Plan]:
     longest_s = _longest_wait_s(came, done, step_s)
     found = QueueForecast(
         queue=queue,
+        send_count=schedule.count,
         message_count=round(came[-1]),
         peak_waiting=float(waiting.max(initial=0.0)),
         longest_wait_s=longest_s,

@@ -117,6 +117,7 @@ class QueueForecast:
 
     Attributes:
         queue: as declared or read; AWS's defaults where neither.
+        send_count: calls to SQS by which the plan sends them.
         message_count: messages the plan sends.
         peak_waiting: most messages waiting at a time.
         longest_wait_s: of a message, from being sent to being worked on, seconds.
@@ -127,6 +128,7 @@ class QueueForecast:
     """
 
     queue: Queue
+    send_count: int
     message_count: int
     peak_waiting: float
     longest_wait_s: float

@@ -37,7 +37,7 @@ LEARNING = 0.9
 LEARNINGS = 3
 """Most stretches of learning: how much times vary is known better after each."""
 
-LEAST_S = 1.0
+LEAST_S, LONGEST_S = 1.0, 12.0
 FIRST, EMPTYING = "first", "emptying"
 """The first half of an overload; and what goes before it where a burst empties too little."""
 
@@ -152,7 +152,7 @@ class _Search:
         rate, longer = expected, 1.0
         for _ in range(10):
             over = OVER * rate
-            half_s = longer * max(LEAST_S, ENOUGH / over, 3 * self.asker.mean_s) / 2
+            half_s = longer * max(LEAST_S, min(LONGEST_S, ENOUGH / over), 3 * self.asker.mean_s) / 2
             if over > self.bounds.rate_per_s:
                 return None, self.bounds.rate_per_s
             load = self._emptied((*steady(over, half_s, FIRST), *steady(over, half_s)))
