@@ -1,6 +1,6 @@
 """Advice: for each limit in the demand's way, the number that lets it through, why, and the command."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from burstline.core.load.plan import Plan
@@ -9,7 +9,7 @@ from burstline.core.quota.advice.bucket_advice import bucket_proposals
 from burstline.core.quota.advice.concurrency_advice import concurrency_proposals
 from burstline.core.quota.advice.demand import Demand, with_load
 from burstline.core.quota.advice.frontier import highest_rate
-from burstline.core.quota.advice.gentler import gentler
+from burstline.core.quota.advice.gentler import gentler, with_pace
 from burstline.core.quota.advice.peaks import MOST_ARRIVALS
 from burstline.core.quota.advice.playing import is_cut, play, refused_by_laws
 from burstline.core.quota.advice.proposals import Advice, Proposal
@@ -32,7 +32,7 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     proposals = _proposals(plan, account, demand)
     if not proposals:
         return ()
-    changed = _in_force(account, proposals)
+    enough = changed = _in_force(account, proposals)
     result = play(plan, changed, demand)
     refused = dict(result.throttled_count)
     laws = refused_by_laws(plan, changed, demand) if is_cut(demand) else {}
@@ -42,20 +42,29 @@ def advise(plan: Plan, account: Account, demand: Demand) -> tuple[Advice, ...]:
     if slow is not None:
         # what no increase solves is still worth saying
         found = [one.advice for one in proposals if one.unsolved and one.advice.recommended is None]
-        demand, proposals, result = slow
+        unchanged, (demand, proposals, result) = demand, slow
         changed, refused, laws = _in_force(account, proposals), {}, {}
+        if changed.gateway != enough.gateway:
+            gentle = with_pace(plan, changed, unchanged, gentle)
+    refusing = {layer for layer, count in refused.items() if count} | {layer for layer, over in laws.items() if over}
+    found += _needed(plan, account, demand, proposals, refusing)
+    found = _with_split([*found, *gentle], plan, account, demand, is_cut(demand))
+    return (*found, *provisioned_advice(plan, changed, demand, result))
+
+
+def _needed(
+    plan: Plan, account: Account, demand: Demand, proposals: Sequence[Proposal], refusing: Set[Layer]
+) -> Iterator[Advice]:
+    """The advice that the demand needs, with what else would do, verified where its layer refuses nothing any more."""
     for proposal in proposals:
         if proposal.needed:
-            solved = not refused.get(proposal.layer, 0) and not laws.get(proposal.layer, False)
             others = _ways_out(plan, account, demand, proposal, [one for one in proposals if one is not proposal])
             advice = replace(
                 proposal.advice,
-                verified=solved and proposal.advice.recommended is not None,
+                verified=proposal.layer not in refusing and proposal.advice.recommended is not None,
                 alternatives=(*others, *proposal.advice.alternatives),
             )
-            found.append(_with_check(advice) if is_cut(demand) else advice)
-    found = _with_split([*found, *gentle], plan, account, demand, is_cut(demand))
-    return (*found, *provisioned_advice(plan, changed, demand, result))
+            yield _with_check(advice) if is_cut(demand) else advice
 
 
 def _proposals(plan: Plan, account: Account, demand: Demand) -> list[Proposal]:

@@ -1,6 +1,6 @@
 """Advice where no increase will help: how much gentler the plan must be, and the plan that is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from burstline.core.load.plan import Phase, Plan
@@ -65,6 +65,21 @@ def gentler(
         ahead = provisioned_ahead(plan, account, demand)
         advices.append(_scaling_advice(account, scaling_count, (*text, *others, *ahead), verified, found, pace))
     return advices
+
+
+def with_pace(plan: Plan, account: Account, demand: Demand, advices: Sequence[Advice]) -> list[Advice]:
+    """Return the advice with the slowness that is required on an account as it will be.
+
+    Args:
+        account: with what the changed plan needs in force.
+        demand: of the unchanged plan.
+    """
+    load = scaled(plan.load, demand.scale)
+    least = least_slowness(_holds(plan, account, demand, load, 1))
+    return [
+        replace(one, slowness=(least, one.slowness[1])) if least is not None and one.slowness is not None else one
+        for one in advices
+    ]
 
 
 def _others(
