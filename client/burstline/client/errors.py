@@ -87,7 +87,7 @@ def from_rpc(
             return ServerFailed(details)
         if likely := why_unreachable(details, server, secure=secure):
             return ServerUnreachable(likely)
-        listen = "" if server == DEFAULT_SERVER else f" --listen {server}"
+        listen = "" if server == DEFAULT_SERVER or "," in server else f" --listen {server}"
         return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve{listen}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return RefusedByServer(f"the server at {server} refused {asked}:", _violations(error) or [details])

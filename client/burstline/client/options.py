@@ -27,7 +27,7 @@ def access_options(default: str | None) -> Callable[[F], F]:
                 envvar="BURSTLINE_SERVER",
                 default=default,
                 metavar="HOST:PORT",
-                help=f"The server [env: BURSTLINE_SERVER; default: {shown}].",
+                help=f"The server, or several on one database: A:P,B:P [env: BURSTLINE_SERVER; default: {shown}].",
             ),
         ):
             command = option(command)
