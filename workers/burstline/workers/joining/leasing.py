@@ -62,6 +62,10 @@ class Leases:
         self._parted = self._parted or address == self._home
 
     async def look_for_home(self, streams: Streams) -> None:
-        """After its stream closed the server may give segments away soon, unless it is gone itself."""
+        """After its stream closed the server may give segments away soon, unless it is gone itself.
+
+        Once gone is gone for good: when it is started anew it waits for all leases.
+        """
         if self._parted:
             self._closed = not streams.any_stale(self._home) and not await nobody_listens(self._home)
+            self._parted = self._closed
