@@ -19,15 +19,14 @@ def test_a_server_that_is_killed_and_restarted_costs_no_request_at_all(world: Wo
     world.start_target()
     server = world.serve()
     world.work(2)
-    run = world.submit(world.plan(7.0, 200.0), 2)
+    run = world.submit(world.patient_plan(7.0, 200.0), 2)
     world.until_sending(2.3)
     server.kill()
     time.sleep(1.0)
     world.serve()
     found = account(world, world.report(run, 40.0), scheduled=1400)
     assert found["lost"] == found["unsent"] == found["orphaned"] == found["not_due"] == 0
-    assert found["sent_on_wire"] == found.count == 1400 - found["dropped"]
-    assert found["dropped"] <= 140  # the machine's own pauses, not the server's
+    assert found["sent_on_wire"] == found.count == 1400
 
 
 @pytest.mark.slow

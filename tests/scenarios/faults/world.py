@@ -64,6 +64,11 @@ class World:
         """Where workers find the first server, or else the second."""
         return f"127.0.0.1:{self._port},127.0.0.1:{self._second_port}"
 
+    @property
+    def target_port(self) -> int:
+        """Where the target listens."""
+        return self._target_port
+
     def ask_second(self) -> None:
         """Ask the second server from now on."""
         if self._channel is not None:
@@ -144,6 +149,13 @@ class World:
         stub: Any = worker_service_pb2_grpc.WorkerServiceStub(self._channel)  # type: ignore[arg-type]  # made above
         request = worker_service_pb2.ListWorkersRequest(page_size=1000)
         return len(stub.ListWorkers(request, timeout=10, wait_for_ready=True).workers)
+
+    def patient_plan(self, duration_s: float, rate_per_s: float) -> v1.Plan:
+        """Return such a plan that drops nothing for a pause of this machine of up to a second, so that what a fault
+        costs is told apart from what a busy machine costs."""
+        plan = self.plan(duration_s, rate_per_s)
+        plan.max_late_duration.FromSeconds(1)
+        return plan
 
     def plan(self, duration_s: float, rate_per_s: float, **fields: Any) -> v1.Plan:
         """Return a plan of one steady phase at this world's target."""
