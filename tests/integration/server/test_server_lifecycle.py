@@ -163,8 +163,10 @@ async def test_stopping_a_queued_run_sends_nothing(serving: Make, settings: Make
         run = await client.create(plan((1.0, 100.0)))
         await client.runs.StopRun(wire.StopRunRequest(name=run.name))
         assert (await client.ended(run.name)).state == v1.Run.STOPPED
-        ledger = (await client.report(run.name))["ledger"]
+        report = await client.report(run.name)
+        ledger = report["ledger"]
         assert (ledger["scheduled"], ledger["not_due"], ledger["due"]) == (100, 100, 0)
+        assert report["problem"] == "a user stopped the run before its load began."
 
 
 async def test_a_stop_before_t0_reaches_workers_that_prepare(

@@ -1,11 +1,15 @@
 """`burstline stop RUN`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from burstline.client.errors import DEFAULT_SERVER
 from burstline.client.options import access_options
+
+if TYPE_CHECKING:
+    from burstline.v1 import resources_pb2 as v1
 
 EPILOG = """\b
 Examples:
@@ -39,7 +43,18 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
         elif answer.stopped_worker_count:
             click.echo(f"{name}: stopped on {plural(answer.stopped_worker_count, 'worker')}")
         else:
-            click.echo(f"{name}: nothing to stop")
+            click.echo(f"{name}: {without_workers(answer.run)}")
         return 0
 
     return asyncio.run(stop())
+
+
+def without_workers(run: "v1.Run") -> str:
+    """Return what came of a run that no worker held when it was to stop."""
+    from burstline.v1 import resources_pb2 as v1
+
+    if run.state in (v1.Run.QUEUED, v1.Run.PREPARING):
+        return "stopped before its load began"
+    if run.state in (v1.Run.RUNNING, v1.Run.SETTLING):
+        return "sends nothing any more; its report follows"
+    return "it had ended already"

@@ -187,6 +187,9 @@ def _aws(report: Report, console: Console) -> None:
 
 def _generator(report: Report, console: Console) -> None:
     _heading(console, "Did we send what was asked?")
+    if not report["ledger"]["sent"]:
+        _bullet(console, "Nothing was sent.", mark="")
+        return
     lateness, generator = report["lateness"], report["generator"]
     late = f"sent late by {latency_text(lateness['p99_s'])} (p99), {latency_text(lateness['max_s'])} (max)"
     if not generator["limited_spans"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from burstline.core import tracing
 from burstline.server.clock import nanos
@@ -172,6 +173,8 @@ class Driver:
         await self._enter(RunState.SETTLING)
         with tracing.span("reading windows"):
             record = await asyncio.to_thread(self._record, self._end_of_duty(end), "")
+        if run.row.stopped_by == "user" and not record.ledger.due:
+            record = replace(record, problem="a user stopped the run before its load began.")
         with tracing.span("waiting for CloudWatch"):
             record = await self._aws.complete(record, self._around.judge)
         with tracing.span("judging"):
