@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from burstline.core.load.plan import Arrivals, Constant, Phase, Ramp
-from burstline.core.quota.advice.demand import Demand, demand_of
+from burstline.core.quota.advice.demand import Demand, ServiceTimes, demand_of
 from burstline.core.quota.advice.playing import play
-from burstline.core.quota.advice.queueing import queued
 from burstline.core.quota.advice.slowing import least_slowness
-from burstline.core.quota.advice.ways_out import Limit, quicker, thinned, ways_out
+from burstline.core.quota.advice.ways_out import Limit, behind_queue, quicker, thinned, ways_out
 from burstline.core.quota.answers.inflight import floor_of
-from burstline.core.quota.answers.series import series_of
+from burstline.core.quota.answers.series import Floats, series_of
 from burstline.core.quota.quotas import Account, ServiceTime
 from burstline.server.judging.judging import RunRecord
 
@@ -73,23 +72,29 @@ def test_a_plan_that_needs_no_change_is_told_so_and_not_searched_for_ever() -> N
     assert least_slowness(lambda slowness: False) is None
 
 
+def demand_of_times(times_s: Floats, service_s: float) -> Demand:
+    services = {"f": ServiceTimes(np.full(1 << 16, service_s), 0.0, "by hand")}
+    return Demand(times_s, np.zeros(len(times_s), np.int64), ("f",), services, 1.0, "by hand")
+
+
 def test_a_queue_never_starts_more_calls_than_its_mapping_may() -> None:
     times_s = np.sort(np.random.default_rng(1).uniform(0, 10, 2000))
     service_s = np.full(2000, 0.2)
-    found = queued(times_s, service_s, 20)
-    ends = found.starts_s + service_s
-    running = np.arange(1, 2001) - np.searchsorted(np.sort(ends), found.starts_s, side="right")
+    found = behind_queue(demand_of_times(times_s, 0.2), 20)
+    starts_s = found.starts_s(2000)
+    running = np.arange(1, 2001) - np.searchsorted(starts_s + service_s - 1e-6, starts_s, side="right")
     assert running.max() <= 20
-    assert np.all(found.starts_s >= times_s)
+    assert np.all(starts_s >= times_s)
     # 20 at a time for 0.2 s each are 100 a second: the last of 2,000 starts after about 20 s
-    assert found.starts_s[-1] == pytest.approx(20, abs=1.5)
-    assert found.longest_s == pytest.approx(found.starts_s[-1] - 10, abs=1.0)
-    assert found.most_waiting > 900
+    assert found.is_empty
+    assert starts_s[-1] == pytest.approx(20, abs=1.5)
+    assert found.longest_wait_s == pytest.approx(starts_s[-1] - 10, abs=1.0)
+    assert found.waiting.max() > 900
 
 
 def test_an_idle_queue_lets_messages_through_at_once() -> None:
     times_s = np.arange(0.0, 10.0, 1.0)
-    found = queued(times_s, np.full(10, 0.1), 10)
-    assert np.allclose(found.starts_s, times_s)
-    assert found.longest_s == 0
-    assert found.most_waiting == 0
+    found = behind_queue(demand_of_times(times_s, 0.1), 10)
+    assert np.allclose(found.starts_s(10), times_s, atol=0.0051)
+    assert found.longest_wait_s == 0
+    assert found.waiting.max() == 0

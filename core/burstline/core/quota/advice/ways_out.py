@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from burstline.core.load.plan import Plan
+from burstline.core.quota.admission.queueing import WorkedOff, work_off
 from burstline.core.quota.advice.demand import Demand, scaled, with_load
 from burstline.core.quota.advice.peaks import busiest
 from burstline.core.quota.advice.playing import VERIFY_SEED, drawn_services
-from burstline.core.quota.advice.queueing import Queued, queued
 from burstline.core.quota.advice.slowing import changes_text, slowed
+from burstline.core.quota.quotas import Queue
 
 MOST_REPLAYED = 15_000
 """Arrivals that a way out is tried on: of longer demands the busiest stretch."""
@@ -32,6 +33,9 @@ SLOWNESS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 MOST_ACCOUNTS = 20
 QUEUE_SHARES = (1.0, 0.9, 0.8, 0.65, 0.5)
 """Of the limit: what a queue's mapping may invoke at a time, the largest that refuses nothing."""
+
+QUEUE_STEP_S, QUEUE_RATIO = 0.005, 20
+"""A queue is followed in such steps, and at most so many times as long as messages come."""
 
 DRAWS = 2
 PASSED = "replayed, none is throttled"
@@ -134,16 +138,26 @@ def _queue(demand: Demand, limit: Limit) -> Iterator[str]:
         most = int((limit.concurrency or 0) * share)
         if most < 2:
             return
-        waiting = queued(demand.times_s, drawn_services(demand, VERIFY_SEED), most)
-        if not limit.refused(replace(demand, times_s=waiting.starts_s), VERIFY_SEED):
-            yield _queue_text(most, waiting, limit.passed)
+        worked = behind_queue(demand, most)
+        starts_s = worked.starts_s(len(demand.times_s))
+        if worked.is_empty and not limit.refused(replace(demand, times_s=starts_s), VERIFY_SEED):
+            yield _queue_text(most, worked, limit.passed)
             return
 
 
-def _queue_text(most: int, waiting: Queued, passed: str) -> str:
+def behind_queue(demand: Demand, most: int) -> WorkedOff:
+    """Pass a demand's arrivals through a queue, a message a call, whose mapping invokes at most `most` at a time."""
+    steps = np.floor(demand.times_s / QUEUE_STEP_S).astype(np.int64)
+    came = np.concatenate(([0.0], np.cumsum(np.bincount(steps)).astype(np.float64)))
+    queue = Queue("q", "f", batch=1, maximum_concurrency=most)
+    service_s = np.maximum(drawn_services(demand, VERIFY_SEED), QUEUE_STEP_S)
+    return work_off(came, QUEUE_STEP_S, queue, service_s, most_steps=QUEUE_RATIO * len(came))
+
+
+def _queue_text(most: int, worked: WorkedOff, passed: str) -> str:
     return (
         f"SQS in front, where a caller need not wait for the answer, with a maximum concurrency of {most:,}: {passed}; "
-        f"messages wait up to {waiting.longest_s:.3g} s, {waiting.most_waiting:,} at a time"
+        f"messages wait up to {worked.longest_wait_s:.3g} s, {worked.waiting.max():,.0f} at a time"
     )
 
 
