@@ -38,6 +38,12 @@ def test_a_rule_that_lets_in_a_second_s_worth_at_first_is_not_taken_for_its_cap(
     assert one.share <= 1 / 3
 
 
+def test_a_bucket_is_told_from_a_counter_by_what_comes_back_where_answers_tell_nothing() -> None:
+    one = searched(712_360_300_892)
+    assert one.found.family is one.case.family
+    assert one.found.rate_per_s == pytest.approx(one.case.rate_per_s, rel=0.02)
+
+
 def test_no_probe_is_faster_than_the_bounds_where_nothing_throttles() -> None:
     found, probes = answers(Bounds(rate_per_s=700), ProbeOutcome({MAIN: Part(100, 0)}))
     assert found is not None

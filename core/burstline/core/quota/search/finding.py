@@ -47,7 +47,7 @@ DRAIN = 1.15
 """A burst that empties a bucket, over what was let in at once."""
 
 UNSURE = 0.2
-"""Of the calls in flight by Little's law in a short overload, relative."""
+"""Of the calls in flight by Little's law, and of what comes back, as short probes show them; relative."""
 
 LONGEST_REST_S = 300.0
 
@@ -69,6 +69,7 @@ class _Search:
         self.asker = Asker(bounds)
         self.at_once: float | None = None
         self.burst_size = 0
+        self.refill_per_s = 0.0
         self.is_cap = False
         self.emptying: tuple[Phase, ...] = ()
 
@@ -129,7 +130,8 @@ class _Search:
                 self.is_cap = True
                 return at_once / float(self.asker.services_s.mean())
             if back < 0.9 * at_once and back >= min(20, 0.2 * at_once):
-                return back / between_s
+                self.refill_per_s = back / between_s
+                return self.refill_per_s
             if back >= 0.9 * at_once and wait_s <= 0.02:
                 return -at_once
             # too much came back to tell, or too little
@@ -229,6 +231,8 @@ class _Search:
             return Family.CONCURRENCY
         if family is Family.UNKNOWN and self.is_cap and abs(rate * self.asker.mean_s - at_once) <= UNSURE * at_once:
             return Family.CONCURRENCY  # Little's law holds at what was let in at once
+        if family is Family.UNKNOWN and not self.is_cap and abs(self.refill_per_s - rate) <= UNSURE * rate:
+            return Family.BUCKET  # what came back in a wait is what is let in for good
         if family in (None, Family.CONCURRENCY) and at_once and not self.is_cap:
             return Family.INVOCATION_RATE if outcome.can_be_ten_times else Family.BUCKET
         return family
