@@ -4,9 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from burstline.core.load.plan import (
-    Request,
-)
+from burstline.core.load.plan import Constant, Phase, Request
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.workers.errors import Refused
 from burstline.workers.joining.agent import run_agent
@@ -49,6 +47,28 @@ async def test_preflight_of_a_dead_target_says_so(house: House, target: Any) -> 
     (answer,) = server.preflights[0].answers
     assert (answer.status, answer.address, server.preflights[0].sent_count) == (0, "", 0)
     assert "unreachable.connect" in answer.problem
+
+
+async def test_a_template_without_a_result_is_said_at_once(house: House, target: Any) -> None:
+    """It used to be nobody's word, and the server waited for a minute."""
+    server = house.server
+    await house.attach()
+    plan = plan_for(target, requests=(Request("a", path="/{{ 1 // n }}"),))
+    server.say(preflight=v1.Preflight(run="runs/r1", plan=plan_to_proto(plan)))
+    await server.until(lambda: server.preflights)
+    (answer,) = server.preflights[0].answers
+    assert answer.problem == "a template cannot be filled in (ZeroDivisionError)"
+
+
+async def test_arrivals_whose_template_has_no_result_are_dropped_and_the_run_goes_on(house: House, target: Any) -> None:
+    server = house.server
+    await house.attach()
+    load = Phase("c", 0.5, Constant(40))
+    key = server.assign(plan_for(target, load, requests=(Request("a", path="/{{ 1 // (n - 5) }}"),)))
+    await server.start(key)
+    assert (await server.end(key)).reason == "done"
+    loads = server.totals().loads[0]
+    assert (loads.due, loads.sent, sum(loads.dropped.values())) == (20, 19, 1)
 
 
 async def test_another_version_is_a_sentence_and_no_second_try(house: House) -> None:

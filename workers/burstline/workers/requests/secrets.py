@@ -13,6 +13,12 @@ from urllib.parse import quote, quote_plus
 from burstline.wire.templates import is_template
 from burstline.workers.errors import CannotPrepare
 
+NOT_FOR_PLANS = frozenset(
+    "BURSTLINE_TOKEN BURSTLINE_TOKENS BURSTLINE_STORE AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN PGPASSWORD "
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN OTEL_EXPORTER_OTLP_HEADERS OTEL_EXPORTER_OTLP_TRACES_HEADERS".split()
+)
+"""Secrets of the worker's own: whoever may run plans would send them where the plan says."""
+
 HIDDEN = "(hidden)"
 SHORTEST = 4
 """Values with fewer characters are no secrets, and would be found in the middle of other words."""
@@ -34,12 +40,14 @@ def resolve(text: str, environment: Mapping[str, str] | None = None) -> str:
         environment: where to look; None is the process's own.
 
     Raises:
-        CannotPrepare: a variable is not set; the text names the variable, never a value.
+        CannotPrepare: a variable is not set, or one of `NOT_FOR_PLANS`; the text names the variable, never a value.
     """
     variables = os.environ if environment is None else environment
     template = is_template(text)
 
     def value_of(match: re.Match[str]) -> str:
+        if match[1] in NOT_FOR_PLANS:
+            raise CannotPrepare(f"{match[1]} is the worker's own secret: give what the plan needs another name")
         value = variables.get(match[1])
         if value is None:
             raise CannotPrepare(f"the environment variable {match[1]} is not set on the worker")

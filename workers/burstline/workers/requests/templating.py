@@ -57,6 +57,10 @@ def in_header(text: str) -> str:
     return text.replace("\r", " ").replace("\n", " ")
 
 
+class CannotFill(CannotPrepare):
+    """A template has no result for one arrival; the text is for the user."""
+
+
 class Text:
     """A string of a plan, compiled.
 
@@ -124,7 +128,10 @@ def _compile(source: str, encode: Encode) -> Callable[[Values], str]:
         raise CannotPrepare(f"a template cannot be read: {error.message}") from error
 
     def render(values: Values) -> str:
-        return template.render(values.context())
+        try:
+            return template.render(values.context())
+        except Exception as error:  # whatever a plan's author made it do; a secret may be in its text
+            raise CannotFill(f"a template cannot be filled in ({type(error).__name__})") from error
 
     return render
 

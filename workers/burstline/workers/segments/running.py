@@ -13,6 +13,7 @@ from burstline.core.quota.answers.classify import classify, meaning, signatures
 from burstline.workers.clock import RunClock
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
+from burstline.workers.requests.templating import CannotFill
 from burstline.workers.segments.preparing import Prepared
 from burstline.workers.segments.ticking import Ticker
 from burstline.workers.sending.ceiling import Ceiling, slots_share
@@ -90,6 +91,7 @@ class Segment:
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
         self._emit_window, self._latency_s = emit, prepared.latency_s
         self._ticker: Ticker | None = None
+        self._unfilled_count = 0
 
     @property
     def sender(self) -> Sender:
@@ -201,7 +203,10 @@ class Segment:
         builder = prepared.builders[request]
         data = builder.fixed
         if data is None:
-            data = builder.build(number, prepared.rows[row] if prepared.rows else {})
+            try:
+                data = builder.build(number, prepared.rows[row] if prepared.rows else {})
+            except CannotFill as error:
+                return self._unfilled(error, number, phase, due_s)
         now_s = self.clock.now()
         flight = Flight(number, phase, request, due_s, now_s, builder.timeout_s)
         flight.user = user
@@ -210,6 +215,14 @@ class Segment:
             return False
         recorder.due(WRITTEN if flight.on_wire else HANDED, phase, due_s, now_s)
         return True
+
+    def _unfilled(self, error: CannotFill, number: int, phase: int, due_s: float) -> bool:
+        """Drop an arrival whose request cannot be made: the next row, or number, may do."""
+        if not self._unfilled_count:
+            _log.warning("arrival %d is dropped, and others like it: %s", number, error)
+        self._unfilled_count += 1
+        self.recorder.due(SLOTS, phase, due_s, self.clock.now())
+        return False
 
     def _late(self, phase: int, due_s: float) -> None:
         self.recorder.due(LATE, phase, due_s, self.clock.now())
