@@ -40,8 +40,8 @@ compose: $(READY) ## docker-compose.yml with a worker killed, and the pods of de
 ministack: $(READY) ## the AWS code against an emulator by others, in an environment of its own (2 min)
 	$(BIN)/pytest tests/scenarios/ministack -m ministack
 
-fuzz: $(READY)   ## 10,000 mutated plans and messages at a server (some minutes)
-	BURSTLINE_FUZZ=10000 $(BIN)/pytest tests/integration/server/test_server_fuzz.py
+fuzz: $(READY)   ## 20,000 mutated plans and messages, at a server and at a worker (5 min)
+	BURSTLINE_FUZZ=10000 $(BIN)/pytest tests/integration/server/test_server_fuzz.py tests/integration/workers/test_worker_fuzz.py
 
 benchmark-many-workers: $(READY)  ## one server, 500 workers' windows a second: CPU and memory over 10 minutes
 	@$(BIN)/python benchmarks/many_workers.py --seconds 600

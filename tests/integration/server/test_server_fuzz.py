@@ -3,42 +3,26 @@
 `make fuzz` sends 10,000; the tests a share of them. BURSTLINE_FUZZ is how many.
 """
 
-import os
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
+from burstline.core.load import window as core
+from burstline.server.app import running
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
+from burstline.v1 import run_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as work
 from burstline.v1.windows_pb2 import Window
+from burstline.wire.window import window_to_proto
+from mutating import COUNT, mutated
 
 Make = Callable[..., Any]
-COUNT = int(os.environ.get("BURSTLINE_FUZZ", "240"))
-SPECIAL = (0, 1, 0x7F, 0x80, 0xFF)
 FORBIDDEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
 WITHIN_S = 10.0
-
-
-def mutated(body: bytes, draw: random.Random) -> bytes:
-    """Return bytes changed, put in, taken out or cut off in one to six places."""
-    found = bytearray(body)
-    for _ in range(draw.randint(1, 6)):
-        at = draw.randrange(len(found) + 1)
-        match draw.randrange(4):
-            case 0 if at < len(found):
-                found[at] = draw.choice(SPECIAL) if draw.random() < 0.5 else draw.randrange(256)
-            case 1:
-                found[at:at] = bytes(draw.randrange(256) for _ in range(draw.randint(1, 4)))
-            case 2:
-                del found[at : at + draw.randint(1, 8)]
-            case _:
-                length = draw.randint(0, 24)
-                start = draw.randrange(len(found) + 1)
-                found[at:at] = found[start : start + length]
-    return bytes(found)
 
 
 def run_of(plan: v1.Plan) -> bytes:
@@ -99,3 +83,106 @@ async def test_mutated_words_of_a_worker_end_its_stream_with_a_sentence_and_nobo
         listed = await client.workers.ListWorkers(work.ListWorkersRequest(), timeout=WITHIN_S)
     assert not seen & FORBIDDEN, seen
     assert not listed.workers
+
+
+class Inventor:
+    """A worker that takes its segment as it should, and then makes its windows up."""
+
+    def __init__(self, client: Any, draw: random.Random, count: int) -> None:
+        self._attach = client.channel.stream_stream(
+            "/burstline.v1.WorkerService/Attach",
+            request_serializer=bytes,
+            response_deserializer=work.AttachResponse.FromString,
+        )
+        self._draw, self._left = draw, count
+        self._sequence = 0
+        self._key = work.SegmentKey()
+        self.codes: set[grpc.StatusCode] = set()
+
+    async def serve(self) -> None:
+        """Attach again and again until all was said; then end the segment."""
+        while True:
+            self.codes.add(await code_of(self._serve_once()))
+
+    async def _serve_once(self) -> None:
+        call = self._attach()
+        held = [self._key] if self._key.run else []
+        await self._say(call, hello=work.Hello(worker_id="inventor", version="0.1.0", segments=held))
+        while isinstance(message := await call.read(), work.AttachResponse):
+            match message.WhichOneof("message"):
+                case "preflight":
+                    answers = [work.PreflightReport.Answer(request="r", status=200)]
+                    await self._say(call, preflight=work.PreflightReport(run=message.preflight.run, answers=answers))
+                case "assign":
+                    self._key = message.assign.key
+                    await self._say(call, ready=work.Ready(key=self._key))
+                case "start" | "welcome" if self._key.run:
+                    await self._invent(call)
+                case _:
+                    continue
+        code = await call.code()
+        if code is not grpc.StatusCode.OK:
+            raise grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), await call.details())
+
+    async def _say(self, call: Any, **message: Any) -> None:
+        await call.write(work.AttachRequest(**message).SerializeToString())
+
+    async def _invent(self, call: Any) -> None:
+        """Say mutated windows under sound keys, and now and then the whole message mutated."""
+        while self._left > 0:
+            self._left -= 1
+            body = mutated(SOUND_WINDOW, self._draw)
+            report = work.WindowReport(key=self._key, sequence=self._sequence, window=body)
+            self._sequence += 1
+            said = work.AttachRequest(heartbeat=work.Heartbeat(sent_nanos=1, windows=[report])).SerializeToString()
+            await call.write(mutated(said, self._draw) if self._draw.random() < 0.2 else said)
+        end = work.SegmentEnd(key=self._key, window_count=0, reason="done")
+        await self._say(call, end=end)
+
+
+def sound_window() -> bytes:
+    """Return a window with all that a window can hold."""
+    window = core.Window(0, watermark=3)
+    window.loads[0] = core.Load(4, 3, 3, {core.Drop.LATE: 1})
+    window.answers[core.AnswerKey(0, 0, "plain.ok")] = 2
+    window.answers[core.AnswerKey(0, 0, "rest.429.too_many")] = 1
+    for key in (core.LatencyKey(0, "plain.ok"), core.LatencyKey(0, "rest.429.too_many")):
+        latency = window.latencies[key] = core.Latency()
+        latency.due.add(0.02)
+        latency.sent.add(0.01)
+        window.answer_bins[key.signature] = {1: 1}
+        window.completion_bins[key.signature] = {3: 1}
+    window.due_bins = window.sent_bins = {1: 2, 2: 1}
+    window.marks[1] = core.Mark(0.011, 1, 0.012, 1)
+    for histogram in (window.lateness, window.loop_lag, window.connect, window.tls):
+        histogram.add(0.001)
+    window.cpu_ratio, window.in_flight, window.open_sockets, window.opened = 0.1, 1, 2, 1
+    return window_to_proto(window).SerializeToString()
+
+
+SOUND_WINDOW = sound_window()
+A_RUN = 60
+"""Mutated windows of one run."""
+
+
+@pytest.mark.timeout(0 if COUNT > 1000 else 120)
+async def test_a_run_whose_windows_are_made_up_is_judged_all_the_same(settings: Make, plan: Make) -> None:
+    draw = random.Random(8)
+    verdicts: dict[str, int] = {}
+    seen: set[grpc.StatusCode] = set()
+    made = settings(http="", more_workers_wait_s=0.0, start_delay_s=0.01, return_wait_s=0.2)
+    async with running(made) as server, grpc.aio.insecure_channel(server.grpc_address) as channel:
+        runs = run_service_pb2_grpc.RunServiceStub(channel)
+        for _ in range(max(1, COUNT // 2 // A_RUN)):
+            inventor = Inventor(type("Caller", (), {"channel": channel}), draw, A_RUN)
+            serving = asyncio.create_task(inventor.serve())
+            run = await runs.CreateRun(wire.CreateRunRequest(run=v1.Run(plan=plan((0.5, 8.0)))), timeout=WITHIN_S)
+            async for progress in runs.WatchRun(wire.WatchRunRequest(name=run.name), timeout=60.0):
+                run = progress.run
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            seen |= inventor.codes
+            assert "internal error" not in run.reason, (run, inventor.codes)
+            verdicts[run.verdict] = verdicts.get(run.verdict, 0) + 1
+    assert not seen & FORBIDDEN, seen
+    assert set(verdicts) <= {"passed", "incomplete", "generator_limited", "quota_bound"}, verdicts
