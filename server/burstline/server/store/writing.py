@@ -5,9 +5,9 @@ the more windows a second, the cheaper each.
 """
 
 import asyncio
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -53,7 +53,9 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._given, self._urgent = threading.Event(), threading.Event()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
         self.group_count = 0
@@ -70,7 +72,8 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future))
+        self._jobs.append(_Job(work, loop, future))
+        self._hurry()
         return await future
 
     def insert(
@@ -88,36 +91,42 @@ class Writer:
             done: called in this event loop once it is committed, with None, or with the error (see `write`).
             guard: may refuse it; the same for all rows of a statement.
         """
-        self._jobs.put(_Job(statement, asyncio.get_running_loop(), done=done, values=values, guard=guard))
+        self._jobs.append(_Job(statement, asyncio.get_running_loop(), done=done, values=values, guard=guard))
+        if not self._given.is_set():
+            self._given.set()
 
     def close(self) -> None:
         """Finish the writes given so far and end the thread."""
-        self._jobs.put(None)
+        self._closed = True
+        self._hurry()
         self._thread.join()
 
-    def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            group, ended = self._gather(first)
-            began_nanos = time.time_ns()
-            self._commit(group)
-            _trace(group, began_nanos, time.time_ns())
-            _answer(group)
-            if ended:
-                return
+    def _hurry(self) -> None:
+        self._urgent.set()
+        self._given.set()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        """Return what is to be committed together, and whether it is the last."""
-        group, until_s = [first], time.monotonic() + GATHER_S
-        while len(group) < LARGEST_GROUP:
-            patient = isinstance(group[-1].work, Executable)
-            try:
-                job = self._jobs.get(timeout=max(0.0, until_s - time.monotonic()) if patient else 0.0)
-            except queue.Empty:
-                break
-            if job is None:
-                return group, True
-            group.append(job)
-        return group, False
+    def _run(self) -> None:
+        while self._jobs or not self._closed:
+            group = self._gather()
+            if group:
+                began_nanos = time.time_ns()
+                self._commit(group)
+                _trace(group, began_nanos, time.time_ns())
+                _answer(group)
+
+    def _gather(self) -> list[_Job]:
+        """Wait for something to do, and return what is to be committed together.
+
+        Rows do not wake this thread: to do so for each would cost the event loop as much as all else about them.
+        """
+        self._given.wait()
+        self._urgent.wait(GATHER_S)
+        self._urgent.clear()
+        self._given.clear()
+        group = [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
+        if self._jobs:
+            self._hurry()
+        return group
 
     def _commit(self, group: list[_Job]) -> None:
         """Commit a group; if that fails, each alone, so that one bad write does not take others with it."""
