@@ -169,7 +169,9 @@ def _look_alike(line: BucketLine, errors: ErrorShare | None, seen: ErrorShare | 
     walk_per_s = min(line.walk.per_s, FARTHEST * line.noise.walk_per_s)
     through_per_s = max(float(line.found[0]), 1e-9) + walk_per_s
     walk = ErrorShare(walk_per_s / through_per_s, UNMODELLED * line.walk.deviation / through_per_s)
-    if share.begun is not None and walk.ratio < share.ratio + 3 * np.hypot(walk.deviation, share.deviation) + HIDDEN:
+    # where slow errors were is not known exactly, so that they leave some of the wandering
+    left = HIDDEN if share.ratio > 3 * share.deviation else 0.0
+    if share.begun is not None and walk.ratio < share.ratio + 3 * np.hypot(walk.deviation, share.deviation) + left:
         return share
     known = [one for one in (seen, walk) if one is not None and np.isfinite(one.deviation)]
     if not known:

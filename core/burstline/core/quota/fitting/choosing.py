@@ -139,8 +139,7 @@ def _plausible(evidence: Evidence, chance: float, laws: list[Explanation]) -> li
 
 def _is_turnover(evidence: Evidence, law: Explanation) -> bool:
     slack_s = 0.03 + 0.03 * evidence.work_s
-    periods_s = [one.value for one in law.estimates if one.parameter == "period"]
-    return any(abs(period_s - n * evidence.work_s) <= slack_s for period_s in periods_s for n in (1, 2, 3))
+    return law.period_s > 0 and any(abs(law.period_s - n * evidence.work_s) <= slack_s for n in (1, 2, 3))
 
 
 def _is_below_flight(evidence: Evidence, law: Explanation) -> bool:
@@ -148,7 +147,7 @@ def _is_below_flight(evidence: Evidence, law: Explanation) -> bool:
         return False
     points = evidence.points
     flight = weighted_median(points.in_flight, points.weight)
-    return flight > FLIGHT_SLACK * law.estimates[0].high / INVOCATIONS_PER_ENVIRONMENT_PER_S + FLIGHT_SLACK_COUNT
+    return flight > FLIGHT_SLACK * law.estimates[0].value / INVOCATIONS_PER_ENVIRONMENT_PER_S + FLIGHT_SLACK_COUNT
 
 
 def _candidates(evidence: Evidence, low: int, high: int, errors: ErrorShare | None) -> list[Explanation]:

@@ -49,6 +49,7 @@ class Explanation:
         likelihood: natural logarithm, of the rejections in all bins of the span.
         width: the error of the room that fits best, requests.
         errors: share of errors among what passed, if the law itself says so.
+        period_s: what a counter counts over, also where that is not stated, seconds; 0 for other laws.
         sort: which variant of the law, in words; "" if there is one.
     """
 
@@ -59,6 +60,7 @@ class Explanation:
     width: float = 0.0
     sort: str = ""
     errors: ErrorShare | None = None
+    period_s: float = 0.0
 
 
 def likelihood_of(evidence: Evidence, low: int, high: int, room: Floats, error_ratio: float) -> tuple[float, float]:

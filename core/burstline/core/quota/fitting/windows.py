@@ -202,7 +202,8 @@ def _best(
     if max(alike, highest) <= max(VAGUE * shortest, shortest + 4) and max(alike, highest) < max(errors):
         low_s, high_s = (shortest - 1) * BIN_S, (highest + 1) * BIN_S
         estimates.append(Estimate("period", best * BIN_S, low_s, high_s, "s"))
-    yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), _room(counts, counted, count, refused_count), sort=name)
+    room = _room(counts, counted, count, refused_count)
+    yield Explanation(Family.WINDOW_COUNTER, tuple(estimates), room, sort=name, period_s=best * BIN_S)
 
 
 def _likeliest(
