@@ -162,7 +162,8 @@ class _Search:
             first, part = outcome.part(FIRST), outcome.part()
             self.is_cap = self.is_cap and outcome.family not in (Family.BUCKET, Family.INVOCATION_RATE)
             if part.throttled < max(3, 0.02 * part.sent):
-                rate, longer = max(over, rate * 1.5), min(longer * 1.5, MOST_LONGER)
+                rate = max(over, rate * 1.5)
+                longer = min(longer * 1.5, MOST_LONGER) if part.throttled else longer
             elif self.is_cap or first.accepted - part.accepted <= max(3.0, 0.02 * part.accepted):
                 return outcome, (part.accepted + first.accepted) / (2 * half_s)
             else:
