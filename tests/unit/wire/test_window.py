@@ -2,19 +2,28 @@
 
 import pytest
 from burstline.core.load.histogram import Histogram
+from burstline.core.load.outline import summed
 from burstline.core.load.totals import Totals
-from burstline.core.load.window import AnswerKey, Drop, Latency, LatencyKey, Load, Mark, Window
+from burstline.core.load.window import AnswerKey, Drop, Latency, LatencyKey, Load, Mark, Window, add_bins
 from burstline.v1 import windows_pb2 as v1
 from burstline.wire.errors import InvalidMessage
-from burstline.wire.window import window_from_proto, window_to_proto
+from burstline.wire.window import outline_from_proto, window_from_proto, window_to_proto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 counts = st.integers(1, 10**6)
 names = st.sampled_from(["rest.ok", "rest.429.too_many", "timed_out"])
 histograms = st.lists(st.floats(1e-6, 100), max_size=6).map(lambda values: _histogram(values))
-bins = st.dictionaries(st.integers(-3, 99), counts, max_size=4)
+bins = st.dictionaries(st.integers(-3, 99) | st.integers(-(2**31), 2**31 - 1), counts, max_size=4)
 signature_bins = st.dictionaries(names, bins, max_size=3)
+
+
+def times(first: int, offsets: bytes, counts: bytes, width: int = 1) -> v1.Histogram:
+    return v1.Histogram(first_index=first, offsets=offsets, counts=counts, offset_width=width, count_width=width)
+
+
+def column(offsets: bytes, counts: bytes) -> v1.Window.Bins:
+    return v1.Window.Bins(first_index=5, offsets=offsets, counts=counts, offset_width=1, count_width=1)
 
 
 def _histogram(values: list[float]) -> Histogram:
@@ -83,25 +92,45 @@ def test_totals_do_not_depend_on_the_order_of_windows(sample: list[Window]) -> N
         pytest.param(v1.Window(watermark_count=-1), "watermark_count", id="negative watermark"),
         pytest.param(v1.Window(loads=[v1.Window.Load(due_count=2, sent_count=1)]), "loads[0]", id="a hole in a load"),
         pytest.param(v1.Window(answers=[v1.Window.Answer(signature="x")]), "answers[0].count", id="nothing counted"),
-        pytest.param(v1.Window(lateness=v1.Histogram(indices=[1])), "lateness", id="lengths differ"),
-        pytest.param(v1.Window(lateness=v1.Histogram(indices=[-1], counts=[1])), "lateness", id="bucket below 0"),
-        pytest.param(v1.Window(sent_bins=v1.Window.Bins(indices=[5, 5], counts=[1, 1])), "sent_bins", id="a bin twice"),
-        pytest.param(v1.Window(sent_bins=v1.Window.Bins(indices=[5], counts=[0])), "sent_bins", id="an empty bin"),
+        pytest.param(v1.Window(lateness=times(1, b"\0", b"")), "lateness", id="lengths differ"),
+        pytest.param(v1.Window(lateness=times(1, b"\0", b"\1", width=2)), "lateness", id="a piece of a number"),
+        pytest.param(v1.Window(lateness=times(1, b"\0", b"\1", width=3)), "lateness", id="an unknown width"),
+        pytest.param(v1.Window(lateness=times(-1, b"\0", b"\1")), "lateness", id="below 0"),
+        pytest.param(v1.Window(lateness=times(9999, b"\0", b"\1")), "lateness", id="over all buckets"),
+        pytest.param(v1.Window(sent_bins=column(b"\0\0", b"\1\1")), "sent_bins", id="a bin twice"),
+        pytest.param(v1.Window(sent_bins=column(b"\0\2\1", b"\1\1\1")), "sent_bins", id="not ascending"),
+        pytest.param(v1.Window(sent_bins=column(b"\1", b"\1")), "sent_bins", id="not from the first"),
+        pytest.param(v1.Window(sent_bins=column(b"\0", b"\0")), "sent_bins", id="an empty bin"),
     ],
 )
 def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) -> None:
-    with pytest.raises(InvalidMessage) as caught:
-        window_from_proto(message)
-    assert caught.value.violations[0].field == field
+    for read in (window_from_proto, outline_from_proto):
+        with pytest.raises(InvalidMessage) as caught:
+            read(message)
+        assert caught.value.violations[0].field == field
 
 
 @given(windows)
 @settings(max_examples=30, deadline=None)
 def test_an_outline_has_all_that_live_totals_add_up(window: Window) -> None:
-    outline = window_from_proto(window_to_proto(window), outline=True)
-    assert (outline.loads, outline.answers, outline.sent_bins) == (window.loads, window.answers, window.sent_bins)
-    assert (outline.watermark, outline.second, outline.lateness) == (window.watermark, window.second, window.lateness)
-    assert {key: one.due for key, one in outline.latencies.items()} == {
-        key: one.due for key, one in window.latencies.items()
-    }
-    assert not any((outline.due_bins, outline.answer_bins, outline.completion_bins, outline.marks))
+    outline = outline_from_proto(window_to_proto(window))
+    assert (outline.loads, outline.answers, summed([outline.sent_bins])) == (
+        window.loads, window.answers, window.sent_bins,
+    )  # fmt: skip
+    assert (outline.watermark, outline.second, outline.first_sent_bin) == (
+        window.watermark, window.second, window.first_sent_bin,
+    )  # fmt: skip
+    assert summed([outline.lateness.column]) == window.lateness.counts
+    assert [(one, summed([times.column]), times.sum_s, times.max_s) for one, times in outline.latencies] == [
+        (key.signature, one.due.counts, one.due.sum_s, one.due.max_s) for key, one in window.latencies.items()
+    ]
+
+
+@given(st.lists(bins, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_columns_sum_as_bins_do(sample: list[dict[int, int]]) -> None:
+    expected: dict[int, int] = {}
+    for one in sample:
+        add_bins(expected, one)
+    columns = [outline_from_proto(window_to_proto(Window(0, sent_bins=one))).sent_bins for one in sample]
+    assert summed(columns) == expected

@@ -171,3 +171,8 @@ class Window:
     reused: int = 0
     failed_connections: int = 0
     clock_error_s: float = 0.0
+
+    @property
+    def first_sent_bin(self) -> int | None:
+        """Index of the first bin in which anything was sent."""
+        return min(self.sent_bins, default=None)

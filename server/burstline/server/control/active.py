@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from burstline.core.load.ledger import Ledger
+from burstline.core.load.outline import Outline
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
-from burstline.core.load.window import SegmentKey, Window
+from burstline.core.load.window import SegmentKey
 from burstline.core.quota.quotas import Account
 from burstline.server.clock import nanos, seconds
 from burstline.server.control.live import LiveTotals
@@ -89,7 +90,7 @@ class ActiveRun:
         """Return the ids of workers whose epochs are living, and of those that were chosen."""
         return {epoch.row.worker_id for epoch in self.epochs() if epoch.living} | self.reserved
 
-    def add_window(self, epoch: Epoch, sequence: int, window: Window) -> None:
+    def add_window(self, epoch: Epoch, sequence: int, window: Outline) -> None:
         """Add a committed window, unless it came before.
 
         That does not wake the driver, who looks every 0.1 s anyway: hundreds of workers would keep it awake for good.

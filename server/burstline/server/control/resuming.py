@@ -11,7 +11,7 @@ from burstline.server.control.active import ActiveRun
 from burstline.server.control.roster import Identity
 from burstline.server.control.segments import make_segments
 from burstline.server.control.surroundings import Surroundings
-from burstline.server.judging.codec import decode_account, decode_plan, decode_preflight, decode_window
+from burstline.server.judging.codec import decode_account, decode_outline, decode_plan, decode_preflight
 from burstline.server.store.rows import RunRow, RunState
 from burstline.server.store.store import Store
 
@@ -59,7 +59,7 @@ def _replay(run: ActiveRun, store: Store) -> None:
         epoch = run.epoch(SegmentKey(run.id, segment, number))
         for row in group:
             if epoch is not None:
-                run.add_window(epoch, row.sequence, decode_window(row.body, outline=True))
+                run.add_window(epoch, row.sequence, decode_outline(row.body))
 
 
 def make_server_id(configured: str, listen: str) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from burstline.core import tracing
+from burstline.core.load.outline import Outline
 from burstline.core.load.plan import Plan
-from burstline.core.load.window import SegmentKey, Window, WindowKey
+from burstline.core.load.window import SegmentKey, WindowKey
 from burstline.core.quota.quotas import Account
 from burstline.server.clock import nanos, seconds
 from burstline.server.control.active import ActiveRun
@@ -214,7 +215,7 @@ class Runs:
         going = [run.id for run in self.active.values() if not run.ended.is_set()]
         return worker.waiting.union(run for run in going if not owning.holds(run))
 
-    def window(self, worker: Worker, key: WindowKey, body: bytes, window: Window, done: Done) -> None:
+    def window(self, worker: Worker, key: WindowKey, body: bytes, window: Outline, done: Done) -> None:
         """Commit a window and call `done` with its key, and with None when it may be acknowledged, else the error."""
         worker.clock_error_s = window.clock_error_s
         part, sequence = key.segment, key.sequence

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from burstline.core.load.coverage import EpochCover, SegmentCover, phase_bounds, segment_ledgers
 from burstline.core.load.ledger import Ledger, add
+from burstline.core.load.outline import Outline
 from burstline.core.load.schedule import Schedule, Stripe
 from burstline.core.load.window import BIN_S, Load, SegmentKey, Window
 from burstline.server.clock import seconds
@@ -67,7 +68,7 @@ class Epoch:
         """Return whether a window came in before."""
         return sequence < self._below or sequence in self._beyond
 
-    def add(self, sequence: int, window: Window) -> None:
+    def add(self, sequence: int, window: Window | Outline) -> None:
         """Add a window that is new."""
         self._beyond.add(sequence)
         while self._below in self._beyond:
@@ -81,7 +82,7 @@ class Epoch:
             into = self.signatures.setdefault(key.phase, {})
             into[key.signature] = into.get(key.signature, 0) + count
         if self.first_sent_bin is None:
-            self.first_sent_bin = min(window.sent_bins, default=None)
+            self.first_sent_bin = window.first_sent_bin
 
 
 class Segment:

@@ -2,6 +2,7 @@
 
 from google.protobuf.message import DecodeError
 
+from burstline.core.load.outline import Outline
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import Window
 from burstline.core.quota.quotas import Account
@@ -10,7 +11,7 @@ from burstline.v1 import resources_pb2, windows_pb2, worker_service_pb2
 from burstline.wire.account import account_from_proto
 from burstline.wire.errors import InvalidMessage, Violation
 from burstline.wire.plan import FRONTS, plan_from_proto
-from burstline.wire.window import window_from_proto
+from burstline.wire.window import outline_from_proto, window_from_proto
 
 
 def decode_plan(body: bytes) -> Plan:
@@ -23,17 +24,21 @@ def decode_account(body: bytes | None) -> Account:
     return account_from_proto(None if body is None else resources_pb2.Account.FromString(body))
 
 
-def decode_window(body: bytes, *, outline: bool = False) -> Window:
-    """Return the window of `WindowRow.body`; its `outline` is what live totals need.
+def decode_window(body: bytes) -> Window:
+    """Return the window of `WindowRow.body`; raises InvalidMessage if the bytes are no window, or an impossible one."""
+    return window_from_proto(_parsed(body))
 
-    Raises:
-        InvalidMessage: the bytes are no window, or one that cannot be.
-    """
+
+def decode_outline(body: bytes) -> Outline:
+    """Return what live totals need of it; raises as `decode_window`, for what is read."""
+    return outline_from_proto(_parsed(body))
+
+
+def _parsed(body: bytes) -> windows_pb2.Window:
     try:
-        message = windows_pb2.Window.FromString(body)
+        return windows_pb2.Window.FromString(body)
     except DecodeError as error:
         raise InvalidMessage((Violation("window", "these bytes are no window"),)) from error
-    return window_from_proto(message, outline=outline)
 
 
 def decode_preflight(body: bytes | None) -> tuple[tuple[PreflightAnswer, ...], int]:

@@ -7,7 +7,7 @@ from burstline.core.load.window import WindowKey
 from burstline.server.control.roster import Worker
 from burstline.server.control.runs import Runs
 from burstline.server.errors import NotOwner
-from burstline.server.judging.codec import decode_window
+from burstline.server.judging.codec import decode_outline
 from burstline.server.services.links import Beat, StreamLink, key_from_proto
 from burstline.v1 import worker_service_pb2 as wire
 
@@ -60,7 +60,7 @@ class Intake:
                 link.answer(beat)
 
         for report in message.windows:
-            window = decode_window(report.window, outline=True)
+            window = decode_outline(report.window)
             key = WindowKey(key_from_proto(report.key), report.sequence)
             self._runs.window(self._worker, key, report.window, window, committed)
         if self._waiting > MOST_WAITING:

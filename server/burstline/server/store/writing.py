@@ -27,6 +27,9 @@ GATHER_S = 0.05
 """Rows that nobody but a worker waits for are given so much time for company: a commit costs as much as ten rows."""
 
 
+MANY = 20
+"""After a group of so many, the next one is given twice the time."""
+
 SLOW_S = 0.1
 """Commits that take longer are traced."""
 
@@ -55,7 +58,7 @@ class Writer:
         self._engine = engine
         self._jobs: deque[_Job] = deque()
         self._given, self._urgent = threading.Event(), threading.Event()
-        self._closed = False
+        self._closed, self._gathered = False, 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
         self.group_count = 0
@@ -120,12 +123,13 @@ class Writer:
         Rows do not wake this thread: to do so for each would cost the event loop as much as all else about them.
         """
         self._given.wait()
-        self._urgent.wait(GATHER_S)
+        self._urgent.wait(GATHER_S if self._gathered < MANY else 2 * GATHER_S)
         self._urgent.clear()
         self._given.clear()
         group = [self._jobs.popleft() for _ in range(min(len(self._jobs), LARGEST_GROUP))]
         if self._jobs:
             self._hurry()
+        self._gathered = len(group)
         return group
 
     def _commit(self, group: list[_Job]) -> None:
