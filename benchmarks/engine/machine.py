@@ -51,7 +51,13 @@ def settle(core: int, realtime: bool = False) -> None:
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
-    if realtime and hasattr(os, "sched_setscheduler"):
+    if realtime:
+        go_first()
+
+
+def go_first() -> None:
+    """Put this process, and those it starts, before whatever else runs, if the system lets us."""
+    if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 

@@ -16,6 +16,24 @@ def json_bytes(document: dict[str, Any]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raise UsageError unless each file can be written; called before anything is sent."""
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"{path} cannot be written: there is no folder {path.parent}; make it, or name another file"
+            )
+        try:
+            with path.open("ab"):
+                pass
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def write_files(files: Sequence[tuple[Path | None, bytes]], remedy: str) -> None:
     """Write each content to its file; `-` is standard output, None is nowhere.
 

@@ -58,8 +58,7 @@ def command(
     from burstline.client.connection import Access
     from burstline.client.consoles import output_console
     from burstline.client.errors import UsageError
-    from burstline.client.running.outcome import check_writable
-    from burstline.client.writing import json_bytes, read_report, write_files
+    from burstline.client.writing import check_writable, json_bytes, read_report, write_files
 
     try:
         expressions = [parse_expression(condition) for condition in conditions]

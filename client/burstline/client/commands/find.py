@@ -64,10 +64,10 @@ def command(
 
     from burstline.client.connection import Access
     from burstline.client.paths import local_store
-    from burstline.client.running.outcome import check_writable
     from burstline.client.running.running import RunOptions
     from burstline.client.running.searching import bounds_of
     from burstline.client.spelling.plans import load_plan
+    from burstline.client.writing import check_writable
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
     check_writable(json_file, None)

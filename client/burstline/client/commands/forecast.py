@@ -58,8 +58,8 @@ def command(
     from burstline.client.consoles import output_console
     from burstline.client.errors import ClientError, UsageError
     from burstline.client.reports.forecast_text import render_forecast
-    from burstline.client.running.outcome import check_writable
     from burstline.client.spelling.plans import load_plan
+    from burstline.client.writing import check_writable
     from burstline.core.quota.advice.demand import scaled
     from burstline.core.quota.forecast.document import document
     from burstline.core.quota.forecast.forecasting import forecast

@@ -41,8 +41,9 @@ def command(
 
     from burstline.client.connection import Access, find_run
     from burstline.client.errors import UsageError
-    from burstline.client.running.outcome import check_writable, fetch_report, write_report
+    from burstline.client.running.outcome import fetch_report, write_report
     from burstline.client.stored import looking
+    from burstline.client.writing import check_writable
 
     files = {
         "json_file": json_file,

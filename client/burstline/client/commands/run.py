@@ -76,13 +76,9 @@ def command(
     with traced_command("run"), Children() as children:
         if server is None:  # before all else: server and workers get ready while this process reads the plan
             children.begin_engine(workers or default_workers())
-        import asyncio
-
-        from burstline.client.connection import Access
         from burstline.client.paths import local_store
-        from burstline.client.running.outcome import check_writable
-        from burstline.client.running.running import RunOptions
         from burstline.client.spelling.plans import load_plan
+        from burstline.client.writing import check_writable
         from burstline.core import tracing
 
         with tracing.span("parsing"):
@@ -90,12 +86,20 @@ def command(
         check_writable(json_file, html_file, junit_file)
         for note in loaded.notes if not quiet else ():
             click.echo(f"note: {note}", err=True)
-        if server is None:
-            _ask(loaded, yes)
-        access = Access(server, token, ca, cert, key) if server is not None else None
         store = local_store() if server is None else ""
         aws = aws_settings(region, profile, role_arn, endpoint_url)
         wait_s = option_seconds("--wait-aws", wait_aws)
+        if server is None:
+            from burstline.client.running.engine import order_for
+
+            _ask(loaded, yes)
+            children.order(order_for(loaded.message, store, aws, wait_s))
+        import asyncio  # this, gRPC and what shows progress: while the server starts
+
+        from burstline.client.connection import Access
+        from burstline.client.running.running import RunOptions
+
+        access = Access(server, token, ca, cert, key) if server is not None else None
         options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
         return asyncio.run(_run(loaded, options, children))
 

@@ -56,6 +56,7 @@ class Children:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._engine: subprocess.Popen[bytes] | None = None
+        self._ordered = False
 
     def __enter__(self) -> "Children":
         return self
@@ -92,19 +93,21 @@ class Children:
         if self._engine is None:
             self._engine = self._start("burstline.client.running.engine", str(worker_count))
 
-    async def serve(self, order: Mapping[str, Any]) -> str:
-        """Tell the engine that was begun what to serve (`engine.serve`'s arguments); return its address.
-
-        Raises:
-            ClientError: it cannot; says why.
-        """
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Tell the engine that was begun what to serve (`engine.order_for`), unless it was told."""
         engine = self._engine
         assert engine is not None
         assert engine.stdin is not None
-        with suppress(OSError):  # it has ended: the next line says so
-            engine.stdin.write(json.dumps(order).encode() + b"\n")
-            engine.stdin.flush()
-        return await self.address(engine, "the embedded server")
+        if not self._ordered:
+            self._ordered = True
+            with suppress(OSError):  # it has ended: asking for its address says so
+                engine.stdin.write(json.dumps(order).encode() + b"\n")
+                engine.stdin.flush()
+
+    async def engine_address(self) -> str:
+        """Return where the engine listens, once it was told to; raises as `address`."""
+        assert self._engine is not None
+        return await self.address(self._engine, "the embedded server")
 
     async def address(self, process: "subprocess.Popen[bytes]", what: str) -> str:
         """Return the address that a child says it listens on.
@@ -152,7 +155,7 @@ class Children:
                     with suppress(OSError):
                         pipe.close()
         self._processes.clear()
-        self._engine = None
+        self._engine, self._ordered = None, False
 
     async def stopped(self) -> None:
         """Do `stop` in a thread."""

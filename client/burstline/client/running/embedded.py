@@ -12,7 +12,7 @@ from burstline.server.aws.settings import AwsSettings
 from burstline.server.errors import CannotStart
 from burstline.server.settings import ServerSettings
 
-START_DELAY_S = 0.25
+START_DELAY_S = 0.1
 """From `Start` to T0, seconds: all workers are ready by then, on this machine, and share its clock."""
 
 

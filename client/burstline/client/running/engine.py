@@ -15,15 +15,13 @@ from burstline.client.running.children import FAILED, LISTENING, end_with_parent
 
 if TYPE_CHECKING:
     from burstline.server.aws.settings import AwsSettings
+    from burstline.v1 import resources_pb2 as v1
     from burstline.workers.waiting import WaitingWorkers
-
-YOUNG_COUNT = 50_000
-"""Objects between two passes of the garbage collector: importing makes a hundred thousand, and drops none of them."""
 
 
 def main() -> int:
     """Get ready, wait for what to serve, and serve it until SIGTERM or the parent's end."""
-    gc.set_threshold(YOUNG_COUNT)
+    gc.disable()  # importing makes a hundred thousand objects, and drops none of them
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy would start take time, and do not fork
     _import_shared()
     from burstline.workers.waiting import WaitingWorkers
@@ -32,9 +30,12 @@ def main() -> int:
     import asyncio
     import logging
 
+    import burstline.client.running.embedded  # noqa: F401 - while the parent reads the plan
     from burstline.core.log_lines import set_up
     from burstline.wire.traces import traced
 
+    gc.freeze()
+    gc.enable()
     order = line_from_parent()
     if not order:
         workers.stop()
@@ -47,6 +48,8 @@ def main() -> int:
 
 def _import_shared() -> None:
     """Import what the server and the workers both need; of gRPC nothing is used before the workers are forked."""
+    import importlib.metadata  # noqa: F401 - both tell their version
+
     import burstline.core.load.schedule
     import burstline.core.load.window
     import burstline.core.quota.answers.classify
@@ -56,11 +59,20 @@ def _import_shared() -> None:
     import burstline.wire.window  # noqa: F401
 
 
-def aws_order(aws: "AwsSettings | None") -> dict[str, Any] | None:
-    """Return AWS settings as `serve` takes them."""
+def order_for(plan: "v1.Plan", store: str, aws: "AwsSettings | None" = None, aws_wait_s: float = 0.0) -> dict[str, Any]:
+    """Return what `serve` needs to serve a plan: whoever runs one of their own allows the hosts that it names."""
     import dataclasses
 
-    return None if aws is None else dataclasses.asdict(aws)
+    from burstline.client.running.consent import host_of, is_loopback
+
+    pool = plan.auth.cognito  # tokens are fetched where it says
+    hosts = dict.fromkeys(host_of(url) for url in (plan.target.url, pool.token_url, pool.endpoint_url) if url)
+    return {
+        "store": store,
+        "allow": [host for host in hosts if not is_loopback(host)],
+        "aws": None if aws is None else dataclasses.asdict(aws),
+        "aws_wait_s": aws_wait_s,
+    }
 
 
 async def serve(

@@ -8,27 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from burstline.client.connection import Connection
-from burstline.client.errors import ClientError, ServerFailed, UsageError
+from burstline.client.errors import ClientError, ServerFailed
 from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
-
-
-def check_writable(*paths: Path | None) -> None:
-    """Raise UsageError unless each file can be written; called before anything is sent."""
-    for path in paths:
-        if path is None or str(path) == "-":
-            continue
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; name a file")
-        if not path.parent.is_dir():
-            raise UsageError(
-                f"{path} cannot be written: there is no folder {path.parent}; make it, or name another file"
-            )
-        try:
-            with path.open("ab"):
-                pass
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 async def fetch_report(connection: Connection, run: v1.Run) -> dict[str, Any]:

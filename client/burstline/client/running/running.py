@@ -11,8 +11,7 @@ from rich.console import Console
 from burstline.client import exits
 from burstline.client.connection import Access, Connection, connect
 from burstline.client.running.children import Children, default_workers
-from burstline.client.running.consent import host_of, is_loopback
-from burstline.client.running.engine import aws_order
+from burstline.client.running.engine import order_for
 from burstline.client.running.following import follow
 from burstline.client.running.outcome import fetch_report, print_report, write_report
 from burstline.client.running.progress import progress_view
@@ -105,18 +104,10 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     if options.access is not None:
         yield options.access
         return
-    # Whoever runs a plan of their own lets it fetch its tokens where it says, too.
-    pool = loaded.message.auth.cognito
-    hosts = dict.fromkeys(host_of(url) for url in (loaded.message.target.url, pool.token_url, pool.endpoint_url) if url)
     children.begin_engine(options.worker_count)
-    order = {
-        "store": options.store,
-        "allow": [host for host in hosts if not is_loopback(host)],
-        "aws": aws_order(options.aws),
-        "aws_wait_s": options.aws_wait_s,
-    }
+    children.order(order_for(loaded.message, options.store, options.aws, options.aws_wait_s))
     try:
-        yield Access(await children.serve(order))
+        yield Access(await children.engine_address())
     finally:
         await children.stopped()
 

@@ -9,8 +9,6 @@ AwsError
 
 from typing import Any
 
-from botocore import exceptions as boto
-
 from burstline.core.quota.aws.iam import action_of
 
 
@@ -72,6 +70,8 @@ _CREDENTIALS = frozenset({
 def translate(error: Exception, service: str, operation: str) -> AwsError:
     """Return ours for one of botocore's, most specific first; the cause is the caller's to chain."""
     call = f"{service} {operation}"
+    from botocore import exceptions as boto  # there is an error of its: it is imported
+
     if isinstance(error, boto.ClientError):
         return _of_answer(error.response, service, operation)
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):

@@ -45,15 +45,15 @@ async def prepare(
     return await _Preparation(run, around, busy, dispatch, enter, aws).prepare()
 
 
-async def tick(run: ActiveRun) -> None:
-    """Wait for something to come in, at most `TICK_S`."""
+async def tick(run: ActiveRun, gather_s: float = 0.01) -> None:
+    """Wait for something to come in, at most `TICK_S`; then `gather_s` for what comes with it."""
     try:
         async with asyncio.timeout(TICK_S):
             await run.changed.wait()
     except TimeoutError:
         return
     run.changed.clear()
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(gather_s)
 
 
 class _Preparation:
@@ -109,7 +109,7 @@ class _Preparation:
                     f"no worker joined within {settings.worker_wait_s:g} s: start one with `burstline work --server "
                     "HOST:PORT`, or run without --server"
                 )
-            await tick(self._run)
+            await tick(self._run, 0.0)
         return []
 
     async def _look(self, worker: Worker) -> None:
@@ -125,7 +125,7 @@ class _Preparation:
                 raise CannotRun(f"the preflight had no result within {wait_s:g} s")
             if worker.link is None:
                 raise CannotRun(f"{worker.identity.name} went away during the preflight: start it again")
-            await tick(self._run)
+            await tick(self._run, 0.0)
         self._check_preflight()
 
     def _check_preflight(self) -> None:
@@ -161,4 +161,4 @@ class _Preparation:
                 self._dispatch.stop_all()
                 raise CannotRun(f"not all workers were ready within {wait_s:g} s")
             await self._dispatch.tend()
-            await tick(self._run)
+            await tick(self._run, 0.0)

@@ -4,16 +4,14 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from burstline.core.quota.aws.iam import Scope, scope_of
 from burstline.core.quota.aws.readings import AccountReading, Reading
-from burstline.server.aws.calling import Aws
 from burstline.server.aws.errors import Absent, AwsError, Denied, Unreachable
-from burstline.server.aws.reading import read_account
 from burstline.server.aws.settings import Asking, AwsSettings
-from burstline.server.aws.using import with_use
 from burstline.server.clock import Clock, nanos
-from burstline.server.control.increasing import Increasing, parse_report
 from burstline.server.errors import InvalidRequest, NotFound, ServerError, WrongState
 from burstline.server.services.run_service import page_size, run_id
 from burstline.server.settings import ServerSettings
@@ -25,7 +23,17 @@ from burstline.v1 import resources_pb2 as v1
 from burstline.wire.errors import Violation
 from burstline.wire.plan import plan_from_proto
 
+if TYPE_CHECKING:  # what asks AWS is imported when someone asks: a run does not wait for it
+    from burstline.server.aws.calling import Aws
+    from burstline.server.control.increasing import Increasing
+
 MOST_QUOTAS = 1_000
+
+
+def _make_aws(settings: AwsSettings) -> "Aws":
+    from burstline.server.aws.calling import Aws
+
+    return Aws(settings)
 
 
 class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
@@ -39,12 +47,17 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
     """
 
     def __init__(
-        self, store: Store, clock: Clock, settings: ServerSettings, make_aws: Callable[[AwsSettings], Aws] = Aws
+        self, store: Store, clock: Clock, settings: ServerSettings, make_aws: "Callable[[AwsSettings], Aws]" = _make_aws
     ) -> None:
         self._store, self._clock, self._settings, self._make_aws = store, clock, settings, make_aws
         self._rows = IncreaseRows(store)
-        self._increasing = Increasing(self._rows, clock)
         self._by_region: dict[str, Aws] = {}
+
+    @cached_property
+    def _increasing(self) -> "Increasing":
+        from burstline.server.control.increasing import Increasing
+
+        return Increasing(self._rows, self._clock)
 
     def close(self) -> None:
         """Close the connections to AWS."""
@@ -54,6 +67,9 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
 
     async def ListQuotas(self, request: wire.ListQuotasRequest, context: object) -> wire.ListQuotasResponse:
         """Read quotas and settings; the first page reads anew."""
+        from burstline.server.aws.reading import read_account
+        from burstline.server.aws.using import with_use
+
         plan = plan_from_proto(request.plan) if request.HasField("plan") else None
         scope = scope_of(plan, request.region) if plan is not None else Scope(region=request.region or "*")
         size, start = page_size(request.page_size or MOST_QUOTAS), _parse_offset(request.page_token)
@@ -68,6 +84,8 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
 
     async def RequestIncrease(self, request: wire.RequestIncreaseRequest, context: object) -> wire.IncreaseRequest:
         """Show or send a request for more of a quota."""
+        from burstline.server.control.increasing import parse_report
+
         self._check(request)
         run = run_id(request.run)
         row = await self._store.run(run)
@@ -121,7 +139,7 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
             text = "nothing was sent: look at it with validate_only, then confirm"
             raise WrongState(text, reason="NOT_CONFIRMED", quota=request.quota)
 
-    def _aws(self, region: str) -> Aws:
+    def _aws(self, region: str) -> "Aws":
         """Return who asks a region; "*" is the one that the server's own settings lead to."""
         settings = self._settings.aws
         if settings.asking is Asking.NEVER:

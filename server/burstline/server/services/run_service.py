@@ -5,6 +5,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from burstline.core import tracing
 from burstline.core.load.plan import Plan
@@ -14,7 +15,6 @@ from burstline.server.control.active import ActiveRun
 from burstline.server.control.admitting import ceiling_violations, check_files, check_host
 from burstline.server.control.progress import RECENT_S, last_full, outcomes_of, phase_name, progress_of
 from burstline.server.control.runs import Runs
-from burstline.server.control.uses import Use, uses_of
 from burstline.server.errors import InvalidRequest, NotFound, WrongState
 from burstline.server.settings import ServerSettings
 from burstline.server.store.rows import RunRow
@@ -25,6 +25,9 @@ from burstline.v1 import run_service_pb2_grpc
 from burstline.wire.account import account_from_proto
 from burstline.wire.errors import InvalidMessage, Violation
 from burstline.wire.plan import plan_from_proto
+
+if TYPE_CHECKING:
+    from burstline.server.control.uses import Use
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1_000
@@ -122,6 +125,8 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
         if elapsed_s is not None:
             message.elapsed_duration.FromNanoseconds(nanos(elapsed_s))
         if seen.full_second is not None:
+            from burstline.server.control.uses import uses_of  # with what finds candidates; not before a run
+
             message.quota_uses.extend(_use_to_proto(use) for use in uses_of(run, seen.full_second))
             recent = run.live.recent_latency(seen.full_second, RECENT_S)
             for field, q in ((message.p50_duration, 0.5), (message.p95_duration, 0.95), (message.p99_duration, 0.99)):
@@ -157,7 +162,7 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
             yield wire.ReportChunk(json=document[start : start + PIECE_BYTES])
 
 
-def _use_to_proto(use: Use) -> wire.QuotaUse:
+def _use_to_proto(use: "Use") -> wire.QuotaUse:
     return wire.QuotaUse(
         quota=use.quota, title=use.title, layer=use.layer, limit=use.limit, use=use.use, binding=use.binding
     )

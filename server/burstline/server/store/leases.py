@@ -3,7 +3,6 @@
 import asyncio
 
 from sqlalchemy import Connection, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from burstline.server.store import schema
 from burstline.server.store.fencing import NOW, UNTIL
@@ -45,6 +44,8 @@ class Leases:
         return await self._store.writer.write(lambda connection: self._claim(connection, server, lead_nanos))
 
     def _claim(self, connection: Connection, server: str, lead_nanos: int) -> list[RunRow]:
+        from sqlalchemy.dialects.postgresql import insert  # much, and a store in a file never gets here
+
         runs, table = schema.runs.c, schema.leases.c
         unfinished = runs.state.not_in(ENDED)
         # Of runs that an older version left behind.

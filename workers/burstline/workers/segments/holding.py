@@ -19,6 +19,9 @@ from burstline.workers.segments.outbox import Outbox
 from burstline.workers.segments.preparing import Prepared, make_toolkit, prepare
 from burstline.workers.segments.running import Segment
 
+_RARELY = (50_000, 50, 1000)
+"""Thresholds of the garbage collector in a worker that has started."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -240,7 +243,8 @@ def _settle_memory() -> None:
 
     Once per process: a collection while another segment sends would make that one late.
     """
-    if gc.get_freeze_count() == 0:
-        gc.collect()
+    if gc.get_threshold() != _RARELY:
+        if gc.get_freeze_count() == 0:
+            gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 50, 1000)
+        gc.set_threshold(*_RARELY)
