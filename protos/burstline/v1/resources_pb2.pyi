@@ -207,7 +207,7 @@ class Target(_message.Message):
     FUNCTION_OF_FIELD_NUMBER: _builtins.int
     QUALIFIER_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Absolute http or https URL; its path is a prefix of every request's. Required."""
+    """Absolute http or https URL; its path is a prefix of every request's. HTTP/1.1 is spoken, never HTTP/2. Required."""
     front: Global___Front.ValueType
     """The kind of entry point. Default: PLAIN."""
     function: _builtins.str

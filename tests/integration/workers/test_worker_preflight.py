@@ -71,6 +71,22 @@ async def test_arrivals_whose_template_has_no_result_are_dropped_and_the_run_goe
     assert (loads.due, loads.sent, sum(loads.dropped.values())) == (20, 19, 1)
 
 
+async def test_preflight_of_a_target_that_speaks_http_2_alone_says_that_this_may_be_why(
+    house: House, target: Any
+) -> None:
+    async def settings_frame(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        writer.close()
+
+    target.behaviour = settings_frame
+    await house.attach()
+    house.server.say(preflight=v1.Preflight(run="runs/r1", plan=plan_to_proto(plan_for(target))))
+    await house.server.until(lambda: house.server.preflights)
+    answer = house.server.preflights[0].answers[0]
+    assert "unreachable.no_response" in answer.problem
+    assert "burstline speaks HTTP/1.1" in answer.problem
+
+
 async def test_another_version_is_a_sentence_and_no_second_try(house: House) -> None:
     detail = AnyMessage()
     detail.Pack(error_details_pb2.ErrorInfo(reason="VERSION_MISMATCH", domain="burstline"))

@@ -1,6 +1,7 @@
 """HTTPS: authorities from the environment, refused certificates, a kept session, and a tunnel through a proxy."""
 
 import asyncio
+import contextlib
 import shutil
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ from burstline.core.load.plan import Connections
 from burstline.workers.sending.addresses import Gate
 from burstline.workers.sending.dialing import Dialer
 from burstline.workers.sending.flights import Flight
+from burstline.workers.sending.mishaps import hush_connections
 from burstline.workers.sending.sending import Sender
 
 OPENSSL = shutil.which("openssl")
@@ -63,6 +65,52 @@ async def outcomes(url: str, count: int = 1) -> tuple[list[str], Sender]:
             while sender.in_flight:  # noqa: ASYNC110 - the sender has no event, by design
                 await asyncio.sleep(0.001)
     return found, sender
+
+
+def test_a_storm_of_handshakes_some_of_them_given_up_leaves_no_line_in_the_log(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    uvloop = pytest.importorskip("uvloop")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    found: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+        writer.close()
+
+    def answered(_: Flight, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        found.append(str(status))
+
+    async def storm() -> int:
+        hush_connections(asyncio.get_running_loop())
+        target = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        url = f"https://127.0.0.1:{target.sockets[0].getsockname()[1]}"
+        dialer = Dialer(url, Connections(), Gate(named=True), 5.0)
+        sender = Sender(dialer, 60.0, 200, answered, lambda _, name: found.append(name), lambda _: None)
+        for number in range(150):
+            sender.send(Flight(number, 0, 0, 0.0, 0.0, 5.0), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        while len(found) < 50:  # noqa: ASYNC110 - the sender has no event, by design
+            await asyncio.sleep(0.001)
+        left = sender.in_flight
+        await sender.close()  # in the middle of the others' handshakes
+        target.close()
+        return left
+
+    with caplog.at_level("INFO"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(storm()) > 0
+        broken = {"message": "Fatal error on SSL protocol", "transport": None, "protocol": None}
+        runner.get_loop().call_exception_handler(broken)
+        assert not caplog.records
+        runner.get_loop().call_exception_handler({"message": "something else"})
+        assert "something else" in caplog.text
+    assert set(found) == {"200"}
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])

@@ -9,6 +9,7 @@ installed.
 import asyncio
 import ctypes
 import dataclasses
+import gc
 import logging
 import multiprocessing
 import multiprocessing.context
@@ -145,6 +146,9 @@ def prepare() -> None:
     import burstline.workers.joining.agent  # noqa: F401
 
     _loop_factory()
+    gc.collect()
+    gc.enable()
+    gc.freeze()  # forked workers then share these pages, and none of them looks through them again
 
 
 def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> int:
@@ -152,6 +156,7 @@ def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal
     from burstline.wire.traces import traced
     from burstline.workers.errors import Refused
     from burstline.workers.joining.agent import run_agent
+    from burstline.workers.sending.mishaps import hush_connections
 
     async def main() -> int:
         stop = asyncio.Event()
@@ -164,6 +169,7 @@ def run_one(settings: AgentSettings, signals: Sequence[signal.Signals] = (signal
             stop.set()
 
         loop = asyncio.get_running_loop()
+        hush_connections(loop)
         for number in signals:
             loop.add_signal_handler(number, on_signal, number)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from burstline.core.load.plan import Front
-from burstline.core.load.samples import TIMED_OUT
+from burstline.core.load.samples import TIMED_OUT, UNREACHABLE_NO_RESPONSE
 from burstline.core.quota.answers.classify import classify
 from burstline.workers.requests.secrets import hidden, secrets_of
 from burstline.workers.requests.templating import Text
@@ -19,6 +19,9 @@ MARK = ("x-burstline-preflight", "1")
 
 SHOWN_COUNT = 200
 """Characters of a refusal's body that are shown."""
+
+_NO_COMMON_PROTOCOL = "APPLICATION_PROTOCOL"
+_ONE_VERSION = "; if the target speaks HTTP/2 alone: burstline speaks HTTP/1.1, as all fronts of AWS do"
 
 _CACHE_HEADERS = ("x-cache", "age", "cf-cache-status", "x-amz-cf-pop", "cache-control")
 _GUESSES = (
@@ -131,6 +134,8 @@ class _Look:
         if not seen.status:
             reason = self.sender.last_problem
             problem = self._shown(f"no answer ({seen.signature})" + (f": {reason}" if reason else ""))
+            if seen.signature == UNREACHABLE_NO_RESPONSE or _NO_COMMON_PROTOCOL in reason:
+                problem += _ONE_VERSION
         elif seen.status in (401, 403):
             text = " ".join(self._shown(seen.body.decode("utf-8", "replace")).split())
             problem = f"the target refused us with {seen.status}: {text[:SHOWN_COUNT]}"
