@@ -137,7 +137,7 @@ def _cap(seed: int, random: np.random.Generator) -> SearchCase:
     times_s = sample(duration, 400_000, draws)
     # requests arrive with the network's jitter on either end of the time from one to the next
     times_s = np.maximum(times_s + JITTER_S * np.sqrt(2) * draws.normal(size=len(times_s)), 1e-4)
-    rate = highest_rate_under(cap, times_s, calls=10_000_000, seed=1)  # other draws than the search's own
+    rate = highest_rate_under(cap, times_s, calls=6_000_000, seed=1)  # other draws than the search's own
     about = f"{front} cap {cap}, {p50 * 1000:.0f} ms, p99 x{spread:g}"
     real = Front.ALB if front is Front.PLAIN else front
     return SearchCase(seed, Family.CONCURRENCY, front, real, account, rate, None, about)
