@@ -91,6 +91,8 @@ def from_rpc(
         return ServerUnreachable(f"nothing answers at {server}: start it with `burstline serve{listen}`")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return RefusedByServer(f"the server at {server} refused {asked}:", _violations(error) or [details])
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _info(error) is None:  # gRPC itself, before the server looks
+        return UsageError(f"{asked} is too large for one message: put large bodies and data into files ({details})")
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(details)
     if code is grpc.StatusCode.UNIMPLEMENTED:

@@ -8,6 +8,7 @@ import numpy as np
 from burstline.core.load.histogram import LARGEST_INDEX, Histogram
 from burstline.core.load.outline import Column, Outline, Times
 from burstline.core.load.window import AnswerKey, Bins, Drop, Latency, LatencyKey, Load, Mark, SegmentKey, Window
+from burstline.core.quota.answers.signatures import MEANINGS
 from burstline.v1 import windows_pb2 as v1
 from burstline.v1 import worker_service_pb2 as worker_v1
 from burstline.wire.checks import Checks
@@ -112,6 +113,9 @@ def window_from_proto(message: v1.Window) -> Window:
         clock_error_s=message.clock_error_nanos * 1e-9,
     )
     _check_counts(window.watermark, window.answers, checks)
+    _check_signatures({key.signature for key in window.latencies}, "latencies", checks)
+    _check_signatures(window.answer_bins, "answer_bins", checks)
+    _check_signatures(window.completion_bins, "completion_bins", checks)
     checks.finish()
     return window
 
@@ -135,13 +139,21 @@ def outline_from_proto(message: v1.Window) -> Outline:
         message.clock_error_nanos * 1e-9,
     )
     _check_counts(outline.watermark, outline.answers, checks)
+    _check_signatures([signature for signature, _ in outline.latencies], "latencies", checks)
     checks.finish()
     return outline
+
+
+def _check_signatures(names: Iterable[str], field: str, checks: Checks) -> None:
+    for name in names:
+        if name not in MEANINGS:
+            checks.refuse(field, f"no signature is called {name!r}")
 
 
 def _check_counts(watermark: int, answers: Mapping[AnswerKey, int], checks: Checks) -> None:
     if watermark < 0:
         checks.refuse("watermark_count", f"{watermark} is negative")
+    _check_signatures([key.signature for key in answers], "answers", checks)
     if answers and min(answers.values()) <= 0:
         for i, (answer, count) in enumerate(answers.items()):
             checks.require(count > 0, f"answers[{i}].count", f"{count} of {answer.signature} is not over 0")

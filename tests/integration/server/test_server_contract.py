@@ -1,14 +1,17 @@
 """What callers meet before any run: errors, roles, files, health, reflection, versions."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from burstline.client.errors import from_rpc
 from burstline.server.app import running, serve
 from burstline.server.errors import CannotStart
+from burstline.server.services.run_service import LARGEST_BYTES
 from burstline.server.settings import Role, Token
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
@@ -94,6 +97,7 @@ async def test_a_worker_of_another_minor_version_is_refused(serving: Make, setti
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert info.reason == "VERSION_MISMATCH"
         assert info.metadata["worker_version"] == "0.9.3"
+        assert refused.value.details() == "this worker is burstline 0.9.3, the server is 0.1.0: install 0.1.x on both"
         await workers(server.grpc_address, version="0.1.99")
 
 
@@ -227,3 +231,39 @@ async def test_a_taken_port_is_an_error(serving: Make, settings: Make, tmp_path:
         other = settings(listen=server.grpc_address, store=f"sqlite:///{tmp_path}/other.db")
         with pytest.raises(CannotStart, match="it is taken"):
             await serve(other)
+
+
+def padded(message: v1.Plan, size_bytes: int) -> v1.Plan:
+    """Return a plan with a body that makes it so large, give or take some bytes."""
+    message.writes_allowed = True
+    message.requests[0].method = "POST"
+    message.requests[0].body = "x" * (size_bytes - message.ByteSize() - 8)
+    return message
+
+
+async def test_the_largest_plan_that_is_taken_reaches_a_worker(
+    serving: Make, settings: Make, workers: Make, plan: Make
+) -> None:
+    async with serving(settings()) as (server, client):
+        (worker,) = await workers(server.grpc_address)
+        run = await client.create(padded(plan((0.3, 20.0)), LARGEST_BYTES))
+        ended = await client.ended(run.name)
+        assert ended.verdict == "passed"
+        assert len(worker.assigned[0].plan.requests[0].body) > LARGEST_BYTES - 1000
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "says"),
+    [
+        (LARGEST_BYTES + 1000, r"plan: 98\d,\d{3} bytes: allowed are at most 983,040; upload large bodies"),
+        (2 * 1024 * 1024, "the plan is too large for one message: put large bodies and data into files"),
+    ],
+)
+async def test_a_plan_that_is_too_large_is_refused_in_words(
+    serving: Make, settings: Make, plan: Make, size_bytes: int, says: str
+) -> None:
+    async with serving(settings()) as (server, client):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await client.create(padded(plan(), size_bytes))
+        assert re.search(says, str(from_rpc(refused.value, server.grpc_address, "the plan")))
+        assert not (await client.runs.ListRuns(wire.ListRunsRequest())).runs

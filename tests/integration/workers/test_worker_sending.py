@@ -264,12 +264,27 @@ async def test_what_resolves_to_a_forbidden_address_is_not_connected_to(
     await trial.sender.close()
 
 
-async def test_an_address_literal_that_is_forbidden_is_stopped_at_the_socket() -> None:
-    trial = Trial("http://169.254.169.254", gate=NAMED)
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[fe80::1]", "[fd00:ec2::254]"]
+)
+async def test_an_address_literal_that_is_forbidden_is_stopped_at_the_socket(host: str) -> None:
+    trial = Trial(f"http://{host}", gate=NAMED)
     trial.send()
     await trial.settled()
     assert trial.outcomes == {0: "unreachable.connect"}
     assert "never allowed" in trial.sender.last_problem
+    await trial.sender.close()
+
+
+@pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"])
+async def test_a_name_that_the_system_takes_for_a_forbidden_address_is_not_connected_to(host: str) -> None:
+    """Ways to write 169.254.169.254 that only the resolver understands."""
+    trial = Trial(f"http://{host}", gate=NAMED)
+    trial.send()
+    await trial.settled()
+    assert trial.outcomes[0] in ("unreachable.dns", "unreachable.connect")
+    problem = trial.sender.last_problem
+    assert "never allowed" in problem or "not a canonical IPv4 address" in problem
     await trial.sender.close()
 
 
@@ -278,7 +293,7 @@ BODIES = {
     "/chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde"),
     "/none": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
     "/interim": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", b"x"),
-    "/redirect": (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", b""),
+    "/redirect": (b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", b""),
     "/throttled": (b"HTTP/1.1 429 Too Many\r\nContent-Length: 4\r\nX-Why: rate\r\n\r\nslow", b"slow"),
 }
 

@@ -91,7 +91,11 @@ def test_totals_do_not_depend_on_the_order_of_windows(sample: list[Window]) -> N
     [
         pytest.param(v1.Window(watermark_count=-1), "watermark_count", id="negative watermark"),
         pytest.param(v1.Window(loads=[v1.Window.Load(due_count=2, sent_count=1)]), "loads[0]", id="a hole in a load"),
-        pytest.param(v1.Window(answers=[v1.Window.Answer(signature="x")]), "answers[0].count", id="nothing counted"),
+        pytest.param(
+            v1.Window(answers=[v1.Window.Answer(signature="rest.ok")]), "answers[0].count", id="nothing counted"
+        ),
+        pytest.param(v1.Window(answers=[v1.Window.Answer(signature="x", count=1)]), "answers", id="no such signature"),
+        pytest.param(v1.Window(latencies=[v1.Window.Latency(signature="x")]), "latencies", id="times of no signature"),
         pytest.param(v1.Window(lateness=times(1, b"\0", b"")), "lateness", id="lengths differ"),
         pytest.param(v1.Window(lateness=times(1, b"\0", b"\1", width=2)), "lateness", id="a piece of a number"),
         pytest.param(v1.Window(lateness=times(1, b"\0", b"\1", width=3)), "lateness", id="an unknown width"),

@@ -14,6 +14,7 @@ from burstline.server.control.segments import Epoch, Segment, make_segments, run
 from burstline.server.judging.codec import decode_window
 from burstline.server.judging.record import RunRecord, WorkerInfo
 from burstline.server.store.store import Store
+from burstline.wire.errors import InvalidMessage
 
 FEWEST_FOR_P99 = 1_000
 """As in the report: a quantile q is stated from 10 / (1 - q) samples on."""
@@ -40,14 +41,21 @@ def make_record(
     segments = make_segments(run.schedule, len(run.segments), [epoch.row for epoch in run.epochs()])
     totals = Totals()
     lateness: dict[str, Histogram] = {}
+    unreadable = 0
     for stored in store.windows_now(run.id):
-        epoch = segments[stored.segment].epoch(stored.epoch) if stored.segment < len(segments) else None
+        epoch = segments[stored.segment].epoch(stored.epoch) if 0 <= stored.segment < len(segments) else None
         if epoch is None:
             continue
-        window = decode_window(stored.body)
+        try:
+            window = decode_window(stored.body)
+        except InvalidMessage:  # what live totals do not need is looked at only now; the ledger counts it as lost
+            unreadable += 1
+            continue
         epoch.add(stored.sequence, window)
         totals.add(stored.segment, window)
         lateness.setdefault(epoch.row.worker_id, Histogram()).merge(window.lateness)
+    if unreadable:
+        run.notice(f"{unreadable} windows could not be read and were left out: their workers are of another make")
     by_phase = run_ledgers(segments, run.schedule, row.start_nanos, end_nanos)
     return RunRecord(
         id=row.id,

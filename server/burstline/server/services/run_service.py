@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1_000
+LARGEST_BYTES = 960 * 1024
+"""Of a plan with its account: a worker gets it in a message, which has at most 1 MiB, with some words beside it."""
 STORED_EVERY_S = 1.0
 """Between two updates of a run that another server drives."""
 
@@ -174,6 +176,10 @@ def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:
     plan = account = None
     if len(request_id) > 200:
         violations.append(Violation("request_id", f"{len(request_id)} characters: allowed are at most 200"))
+    size = asked.plan.ByteSize() + asked.account.ByteSize()
+    if size > LARGEST_BYTES:
+        large = f"{size:,} bytes: allowed are at most {LARGEST_BYTES:,}; upload large bodies and data as files"
+        raise InvalidRequest([Violation("plan", large)])
     if asked.worker_count < 0:
         violations.append(Violation("worker_count", f"{asked.worker_count} is negative; 0 is all that are attached"))
     try:
