@@ -1,7 +1,7 @@
 """Who holds which segment of a run: assignments, takeovers, stops. Every assignment is committed before it is sent."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from burstline.core import tracing
 from burstline.core.load.window import SegmentKey
@@ -60,6 +60,7 @@ class Dispatch:
 
     def _send_assign(self, epoch: Epoch, worker: Worker) -> None:
         run = self._run
+        worker.claimed.add(epoch.key)
         if worker.link is not None:
             worker.link.assign(
                 epoch.key,
@@ -102,7 +103,7 @@ class Dispatch:
                 lease = nanos(self._settings.lease_s)
                 epoch.row.living_until_nanos = now_nanos + nanos(1.0) if told else heard_nanos + lease
 
-    def keep(self, worker: Worker, claimed: Sequence[SegmentKey]) -> list[SegmentKey]:
+    def keep(self, worker: Worker, claimed: Collection[SegmentKey]) -> list[SegmentKey]:
         """Return which of the segments a returning worker claims it may keep, and send it what it may have missed."""
         kept = []
         for epoch in self._run.epochs():

@@ -1,7 +1,7 @@
 """The attached workers, and when one of them counts as gone."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from burstline.core.load.window import SegmentKey
@@ -73,7 +73,7 @@ class Worker:
             once it was heard on a new stream.
         clock_error_s: half-width of the error of its clock estimate, seconds; None until a window says it.
         leaving: it ended a segment without being asked, as a worker does that is told to end.
-        claimed: the segments it held when it opened its stream.
+        claimed: the segments it holds: those of its hello, and what it was given since.
         waiting: runs of which it holds segments and that another server drives, or none yet.
     """
 
@@ -84,7 +84,7 @@ class Worker:
     restored_nanos: int | None = None
     clock_error_s: float | None = None
     leaving: bool = False
-    claimed: tuple[SegmentKey, ...] = ()
+    claimed: set[SegmentKey] = field(default_factory=set)
     waiting: frozenset[str] = frozenset()
 
 

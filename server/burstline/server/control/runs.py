@@ -250,9 +250,11 @@ class Runs:
         epoch = run.epoch(key) if run is not None else None
         if run is None or epoch is None or epoch.row.end_reason:
             return
+        worker = self._around.roster.get(epoch.row.worker_id)
+        if worker is not None:
+            worker.claimed.discard(key)
         if reason == "stopped" and (epoch.problem or not (run.stop_asked.is_set() or run.overdue)):
             reason = LEFT
-            worker = self._around.roster.get(epoch.row.worker_id)
             if worker is not None and not epoch.problem:
                 worker.leaving = True
         log.info("segment ended run=%s segment=%d epoch=%d reason=%s", key.run, key.segment, key.epoch, reason)

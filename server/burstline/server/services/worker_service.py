@@ -43,7 +43,7 @@ class WorkerService(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> AsyncIterator[wire.AttachResponse]:
         """Serve one worker until either side ends the stream."""
         hello = await self._hello(request_iterator)
-        claimed = tuple(key_from_proto(key) for key in hello.segments)
+        claimed = {key_from_proto(key) for key in hello.segments}
         waiting = await self._runs.driven_elsewhere({key.run for key in claimed})
         link = StreamLink(self._clock, self._terms)
         worker = self._roster.attach(_identity(hello), link, self._clock.now_nanos())
