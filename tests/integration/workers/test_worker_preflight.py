@@ -91,9 +91,9 @@ async def test_another_version_is_a_sentence_and_no_second_try(house: House) -> 
     detail = AnyMessage()
     detail.Pack(error_details_pb2.ErrorInfo(reason="VERSION_MISMATCH", domain="burstline"))
     house.server.refusal = status_pb2.Status(
-        code=code_pb2.FAILED_PRECONDITION, message="server 2.0.0, worker 1.2.3", details=[detail]
+        code=code_pb2.FAILED_PRECONDITION, message="this worker is burstline 1.2.3: install 2.0.x", details=[detail]
     )
-    with pytest.raises(Refused, match=r"another version.*1\.2\.3.*Install the same version"):
+    with pytest.raises(Refused, match=r"does not take this worker: this worker is burstline 1\.2\.3: install 2"):
         await run_agent(AgentSettings(house.address, version="1.2.3"))
 
 

@@ -136,7 +136,7 @@ class Agent:
             await self._attach(address)
             _log.warning("%s closed the stream; attaching again worker=%s", address, self._name)
         except grpc.aio.AioRpcError as error:
-            raise_if_refused(error, address, self._settings.version)
+            raise_if_refused(error, address)
             reason = why(error, self._settings, address)
             _log.warning("no stream to %s (%s); trying again worker=%s", address, reason, self._name)
         except _Silent as silence:

@@ -49,7 +49,7 @@ def _read(path: str) -> bytes | None:
         raise Refused(f"cannot read {path}: {error.strerror}") from error
 
 
-def raise_if_refused(error: grpc.aio.AioRpcError, address: str, version: str) -> None:
+def raise_if_refused(error: grpc.aio.AioRpcError, address: str) -> None:
     """Do nothing if trying again may help.
 
     Raises:
@@ -57,10 +57,7 @@ def raise_if_refused(error: grpc.aio.AioRpcError, address: str, version: str) ->
     """
     reason = _reason(error)
     if reason == "VERSION_MISMATCH":
-        raise Refused(
-            f"the server at {address} runs another version of burstline than this worker "
-            f"({version}): {error.details()}. Install the same version on both."
-        ) from error
+        raise Refused(f"the server at {address} does not take this worker: {error.details()}") from error
     if error.code() in _REFUSALS:
         raise Refused(f"the server at {address} refused this worker: {error.details()}") from error
 
