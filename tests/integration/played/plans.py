@@ -38,6 +38,7 @@ def plan_to_proto(plan: Plan) -> resources_pb2.Plan:
             for one in plan.requests
         ],
         "writesAllowed": plan.writes,
+        "maxLateDuration": f"{plan.max_late_s}s",
         "load": [
             {
                 "name": phase.name,

@@ -50,6 +50,8 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
         self.preflights: list[v1.PreflightReport] = []
         self.acknowledges = self.answers_heartbeats = True
         self.keeps: bool = True
+        self.waiting: list[str] = []
+        self.clock_ns = server_ns
         self.refusal: status_pb2.Status | None = None
         self.open_count = 0
         self.open_at_hello: list[int] = []
@@ -77,17 +79,14 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
                 case "hello":
                     self.hellos.append(message.hello)
                     self.open_at_hello.append(self.open_count)
-                    lease = Duration()
-                    lease.FromNanoseconds(int(self.lease_s * 1e9))
-                    kept = message.hello.segments if self.keeps else []
-                    welcome = v1.Welcome(name="workers/w", lease_duration=lease, segments=kept)
-                    welcome.closed_lease_duration.FromNanoseconds(int(self.closed_lease_s * 1e9))
-                    out.put_nowait(v1.AttachResponse(welcome=welcome))
+                    self.welcome()
                 case "heartbeat":
                     self.pending += [self._window(report) for report in message.heartbeat.windows]
                     if self.answers_heartbeats:
-                        now, sent = server_ns(), message.heartbeat.sent_nanos
-                        reply = v1.HeartbeatReply(sent_nanos=sent, server_received_nanos=now, server_sent_nanos=now)
+                        now, sent = self.clock_ns(), message.heartbeat.sent_nanos
+                        reply = v1.HeartbeatReply(
+                            sent_nanos=sent, server_received_nanos=now, server_sent_nanos=now, waiting_runs=self.waiting
+                        )
                         if self.acknowledges:
                             reply.acks.extend(self.pending)
                             self.pending.clear()
@@ -122,6 +121,17 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
 
     def say(self, **message: Any) -> None:
         self._out.put_nowait(v1.AttachResponse(**message))
+
+    def welcome(self) -> None:
+        """Say which segments of the newest hello the worker keeps: none of the runs that are `waiting`."""
+        lease = Duration()
+        lease.FromNanoseconds(int(self.lease_s * 1e9))
+        kept = [key for key in self.hellos[-1].segments if self.keeps and key.run not in self.waiting]
+        welcome = v1.Welcome(name="workers/w", lease_duration=lease, segments=kept)
+        welcome.waiting_runs.extend(self.waiting)
+        welcome.server = str(id(self))
+        welcome.closed_lease_duration.FromNanoseconds(int(self.closed_lease_s * 1e9))
+        self.say(welcome=welcome)
 
     def hang_up(self) -> None:
         self._out.put_nowait(None)

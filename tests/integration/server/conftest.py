@@ -61,7 +61,7 @@ class FakeWorker:
         self.assigned: list[worker_wire.Assign] = []
         self.kept: dict[tuple[str, int, int], tuple[worker_wire.SegmentKey, Stripe, int]] = {}
         self.unacknowledged: dict[tuple[str, int, int, int], worker_wire.AttachRequest] = {}
-        self.sent_count = 0
+        self.sent_count = self.farewells = 0
         self.silent = False
         self.never_ready = False
         self.twice = False
@@ -142,6 +142,12 @@ class FakeWorker:
                 for ack in message.heartbeat.acks:
                     self.acks.append((ack.key.segment, ack.key.epoch, ack.sequence))
                     self.unacknowledged.pop((*self._name(ack.key), ack.sequence), None)
+            case "welcome":  # once more, by a server that has taken over: what it did not take is said again
+                self.welcome = message.welcome
+                for untaken in self.unacknowledged.values():
+                    self._outbox.put_nowait(untaken)
+            case "farewell":
+                self.farewells += 1
             case _:
                 pass
 
