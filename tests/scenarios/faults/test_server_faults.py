@@ -1,12 +1,14 @@
 """A server that is killed, gone or cannot write: workers go on within their lease, and nothing is counted twice."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults.health import Health
 from faults.laws import account, last_s
 from faults.postgresql import PostgreSQL
 from faults.processes import until
@@ -27,6 +29,27 @@ def test_a_server_that_is_killed_and_restarted_costs_no_request_at_all(world: Wo
     found = account(world, world.report(run, 40.0), scheduled=1400)
     assert found["lost"] == found["unsent"] == found["orphaned"] == found["not_due"] == 0
     assert found["sent_on_wire"] == found.count == 1400
+
+
+@pytest.mark.slow
+def test_a_server_that_is_told_to_end_and_started_again_costs_no_request_and_says_first_that_it_ends(
+    world: World,
+) -> None:
+    world.start_target()
+    server = world.serve()
+    world.work(2)
+    run = world.submit(world.patient_plan(8.0, 200.0), 2)
+    world.until_sending(2.3)
+    health = Health(world.address)
+    until(lambda: health.seen == ["SERVING"], 5.0, "the server says that it serves")
+    server.signal(signal.SIGTERM)
+    assert server.wait(10.0) == 0
+    assert health.ended() == ["SERVING", "NOT_SERVING"]
+    time.sleep(1.0)
+    world.serve()
+    found = account(world, world.report(run, 40.0), scheduled=1600)
+    assert found["lost"] == found["unsent"] == found["orphaned"] == found["not_due"] == 0
+    assert found["sent_on_wire"] == found.count == 1600
 
 
 @pytest.mark.slow
