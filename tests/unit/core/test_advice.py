@@ -8,11 +8,11 @@ import pytest
 from burstline.core.load.plan import Bursts, Constant, Front, Goal, Phase, Ramp, Target
 from burstline.core.quota.admission.buckets import bucket_accepts
 from burstline.core.quota.advice.advice import advise, play
-from burstline.core.quota.advice.bucket_advice import plan_changes
 from burstline.core.quota.advice.demand import TABLE_SIZE, Demand, ServiceTimes, demand_of
 from burstline.core.quota.advice.frontier import burst_needed, highest_rate, invocation_concurrency_needed, rate_needed
 from burstline.core.quota.advice.peaks import busiest, peak_in_flight
 from burstline.core.quota.advice.proposals import Advice, with_headroom
+from burstline.core.quota.advice.widening import plan_changes
 from burstline.core.quota.answers.inflight import floor_of
 from burstline.core.quota.answers.series import series_of
 from burstline.core.quota.quotas import Account, Bucket, Function, Layer, ServiceTime, UsagePlan
@@ -169,7 +169,7 @@ def test_a_burst_larger_than_the_accounts_is_no_number_to_ask_for(make_run: Make
     assert found.command == ""
     assert not found.verified
     assert "will not help" in found.derivation
-    assert any("1 s or more, 1.6 s apart" in text for text in found.alternatives)
+    assert any("1.01 s or more, 1.6 s apart: replayed, none is throttled" in text for text in found.alternatives)
 
 
 def test_numbers_beside_a_changed_plan_are_those_that_the_changed_plan_needs(make_run: MakeRun) -> None:
@@ -205,8 +205,12 @@ def test_a_target_that_is_not_aws_gets_no_advice(make_run: MakeRun) -> None:
 def test_changed_bursts_pass_the_bucket_they_were_changed_for(make_run: MakeRun) -> None:
     """800 through 500/s and 300 needs (800 - 300) / 500 = 1 s of width, 800 / 500 = 1.6 s apart."""
     bucket = Bucket(500, 300)
-    assert plan_changes(make_run((Phase("train", 10.0, Bursts(800, 5.0, 0.05)),)).plan, bucket)
-    record = make_run((Phase("train", 10.0, Bursts(800, 1.6, 1.0)),))
+    (said,) = plan_changes(make_run((Phase("train", 10.0, Bursts(800, 5.0, 0.05)),)).plan, bucket)
+    assert said.endswith("spread over 1.01 s or more, 1.6 s apart: replayed, none is throttled.")
+    wall = (Phase("wall", 2.0, Constant(900.0)), Phase("train", 10.0, Bursts(800, 5.0, 0.05)))
+    (said,) = plan_changes(make_run(wall).plan, bucket)
+    assert "of what else the plan sends are throttled all the same" in said
+    record = make_run((Phase("train", 10.0, Bursts(800, 1.6, 1.01)),))
     assert plan_changes(record.plan, bucket) == ()
     assert bucket_accepts(record.schedule.offsets(0, record.schedule.count), 500, 301).all()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, inf, isfinite
 
-from burstline.core.load.plan import Bursts, Plan
+from burstline.core.load.plan import Plan
 from burstline.core.quota.advice.commands import (
     GATEWAY_RATE_QUOTA,
     request_increase,
@@ -21,6 +21,7 @@ from burstline.core.quota.advice.proposals import (
     Proposal,
     with_headroom,
 )
+from burstline.core.quota.advice.widening import plan_changes
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS, is_declared
 from burstline.core.quota.quotas import Account, Bucket, Layer, UsagePlan
 
@@ -88,31 +89,6 @@ def _plan_quota(usage_plan: UsagePlan, limit: int, account: Account, demand: Dem
         return replace(old, usage_plans=old.usage_plans | {usage_plan.name: changed})
 
     return Proposal(advice, Layer.USAGE_PLAN, change, required > limit)
-
-
-def plan_changes(plan: Plan, bucket: Bucket, scale: float = 1.0) -> tuple[str, ...]:
-    """Return how each burst train must change to pass `bucket`: width >= (size - burst) / rate, every >= size /
-    (rate - base).
-
-    Args:
-        scale: factor on the plan's sizes and rates.
-    """
-    found = []
-    for phase in plan.load:
-        if not isinstance(phase.shape, Bursts):
-            continue
-        size, base = phase.shape.size * scale, phase.shape.base_per_s * scale
-        if bucket.rate_per_s <= base:
-            continue
-        # what the base takes from the rate is not there for the burst
-        width_s = max(0.0, (size - bucket.burst) / (bucket.rate_per_s - base))
-        every_s = size / (bucket.rate_per_s - base)
-        if width_s > phase.shape.width_s or every_s > phase.shape.every_s:
-            found.append(
-                f"Change the plan: bursts of {size:,.0f} ({phase.name}) pass a rate of {bucket.rate_per_s:,.0f} and "
-                f"a burst of {bucket.burst:,.0f} when spread over {width_s:.2g} s or more, {every_s:.2g} s apart."
-            )
-    return tuple(found)
 
 
 def needed_setting(demand: Demand) -> tuple[float, float]:

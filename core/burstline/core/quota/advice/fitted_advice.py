@@ -10,7 +10,7 @@ from math import ceil
 
 from burstline.core.load.plan import Front, Plan
 from burstline.core.quota.advice.bucket_advice import UNIT as RATE_UNIT
-from burstline.core.quota.advice.bucket_advice import needed_setting, plan_changes
+from burstline.core.quota.advice.bucket_advice import needed_setting
 from burstline.core.quota.advice.commands import (
     CONCURRENCY_QUOTA,
     GATEWAY_RATE_QUOTA,
@@ -26,6 +26,7 @@ from burstline.core.quota.advice.frontier import burst_needed, highest_rate, inv
 from burstline.core.quota.advice.playing import VERIFY_SEED, play
 from burstline.core.quota.advice.proposals import HEADROOM, Advice, BurstAdvice, with_headroom
 from burstline.core.quota.advice.ways_out import Limit, ways_out
+from burstline.core.quota.advice.widening import plan_changes
 from burstline.core.quota.answers.limits import GATEWAY_FRONTS, LAMBDA_FRONTS, functions_of
 from burstline.core.quota.findings.fitted import FittedLimit
 from burstline.core.quota.quotas import INVOCATIONS_PER_ENVIRONMENT_PER_S, Account, Bucket, Family, Layer
@@ -159,7 +160,7 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
         Limit(
             lambda changed, _: int(highest_rate(changed.times_s, period_s) * period_s > now),
             now / required,
-            passed="counted, no window has more",
+            passed="counted arrival by arrival, none is throttled",
         ),
     )
     return Advice(
@@ -170,7 +171,7 @@ def _counter(limit: FittedLimit, plan: Plan, demand: Demand) -> Advice | None:
         required,
         with_headroom(required),
         f"Fitted from this run: {limit.text}. For {demand.what}, the busiest {period_s:.3g} s have {required:,} "
-        "requests. Counted over all arrivals, not replayed: the admission model has no window counter. "
+        "requests. Played through the counter's own law, arrival by arrival: the admission model has no such limit. "
         f"{OWNER_UNKNOWN}",
         alternatives=others,
         # any window of that length holds no more than the busiest one
