@@ -19,6 +19,7 @@ FEWEST = 50
 """Requirements below this are too small for a tenth of them to tell."""
 
 SHORT = 0.9
+HARDLY_SLOWER = 1.01
 FRESH = 1_000_003
 
 
@@ -34,7 +35,8 @@ class Loop:
         same: throttled with the recommendations, same seeds.
         fresh: throttled with them, fresh seeds.
         short: per advice with required >= 50, its quota and what was throttled at required x 0.9.
-        short_plan: throttled when the plan is only 0.9 times as much gentler as required; None if it was not changed.
+        short_plan: throttled when the plan is only 0.9 times as much gentler as required; None if it was not changed,
+            or this very plan needs no change.
     """
 
     seed: int
@@ -63,7 +65,8 @@ def close_loop(seed: int) -> Loop:
             lacking = apply(account, one, SHORT)
             short.append((one.quota, one.required, _throttled(case.plan, load, lacking, seed)))
     short_plan = None
-    if gentle is not None and gentle.slowness is not None:
+    # where this very plan needs no change, and only other draws of it do, there is nothing to take a tenth of
+    if gentle is not None and gentle.slowness is not None and gentle.slowness[0] > HARDLY_SLOWER:
         almost = 1 + (gentle.slowness[0] - 1) * SHORT
         tight = slowed(scaled(case.plan.load, scale_of(case.plan)), almost, account.gateway.rate_per_s)
         short_plan = _throttled(case.plan, tight, account, seed)
