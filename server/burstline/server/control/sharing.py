@@ -13,11 +13,16 @@ log = logging.getLogger(__name__)
 
 async def share(runs: Runs, around: Surroundings) -> None:
     """Renew leases, let go what another has taken, and take over runs whose server is gone; until cancelled."""
+    away = False
     while around.owning.shared:
         try:
             await look_once(runs, around)
         except StoreUnavailable as error:
-            log.warning("leases cannot be renewed for now: %s", error)
+            if not away:
+                log.warning("leases cannot be renewed for now: %s", error)
+            away = True
+        else:
+            away = False
         await asyncio.sleep(EVERY_S)
 
 

@@ -18,6 +18,7 @@ class Leases:
 
     def __init__(self, store: Store) -> None:
         self._store, self._owner = store, store.fence.owner
+        self._swept = False
 
     async def now_nanos(self) -> int:
         """Return the database's clock, nanoseconds since the Unix epoch."""
@@ -44,15 +45,10 @@ class Leases:
         return await self._store.writer.write(lambda connection: self._claim(connection, server, lead_nanos))
 
     def _claim(self, connection: Connection, server: str, lead_nanos: int) -> list[RunRow]:
-        from sqlalchemy.dialects.postgresql import insert  # much, and a store in a file never gets here
-
         runs, table = schema.runs.c, schema.leases.c
         unfinished = runs.state.not_in(ENDED)
-        # Of runs that an older version left behind.
-        fresh = select(runs.id, literal_column("''"), literal_column("0"), literal_column(str(lead_nanos)))
-        bare = fresh.where(unfinished, runs.id.not_in(select(table.run)))
-        names = ["run", "owner", "until_nanos", "lead_nanos"]
-        connection.execute(insert(schema.leases).from_select(names, bare).on_conflict_do_nothing())
+        if not self._swept:
+            self._sweep(connection, lead_nanos)
         over = select(table.run).join(schema.runs, runs.id == table.run).where(table.until_nanos < NOW, unfinished)
         free = over.with_for_update(of=schema.leases, skip_locked=True)
         taking = update(schema.leases).where(table.run.in_(free)).values(owner=self._owner, until_nanos=UNTIL)
@@ -64,6 +60,17 @@ class Leases:
             connection.execute(update(schema.leases).where(table.run.in_(mine)).values(lead_nanos=lead_nanos))
         rows = connection.execute(select(schema.runs).where(runs.id.in_(mine)).order_by(runs.create_nanos)).mappings()
         return [run_of(row) for row in rows]
+
+    def _sweep(self, connection: Connection, lead_nanos: int) -> None:
+        """Give leases that are over to runs that an older version left behind; once, for newer ones begin with one."""
+        from sqlalchemy.dialects.postgresql import insert  # much, and a store in a file never gets here
+
+        runs, table = schema.runs.c, schema.leases.c
+        fresh = select(runs.id, literal_column("''"), literal_column("0"), literal_column(str(lead_nanos)))
+        bare = fresh.where(runs.state.not_in(ENDED), runs.id.not_in(select(table.run)))
+        names = ["run", "owner", "until_nanos", "lead_nanos"]
+        connection.execute(insert(schema.leases).from_select(names, bare).on_conflict_do_nothing())
+        self._swept = True
 
     def _move(self, connection: Connection, run: str, server: str, by_nanos: int) -> None:
         """Make a run this server's: its times are the former owner's clock's, and move by what ours is ahead of it."""
