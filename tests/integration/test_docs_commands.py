@@ -62,7 +62,7 @@ ANSWERED = {0, 3, 4, 99}
 
 LISTENERS = ("serve", "work", "emulate")
 CALLS = sorted({line for _, line in written_commands()})
-PLACES = re.compile(r"(HOST|10\.0\.[01]\.5|control\.example\.com|127\.0\.0\.1):7460")
+PLACES = re.compile(r"(HOST|10\.0\.[01]\.5|standby\.example\.com|control\.example\.com|127\.0\.0\.1):7460")
 HOSTS = re.compile(r"(?<=--allow )\S+|(?<=--listen )\S+")
 LISTENING = {HOSTS.sub("x", PLACES.sub("x", " ".join(spoken(line)))): line for line in CALLS
              if spoken(line) and spoken(line)[0] in LISTENERS}  # fmt: skip

@@ -1,7 +1,7 @@
 """Workers with wrong clocks, plans of bursts, and how far apart the workers' shares of a burst reached the target."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from burstline.v1 import resources_pb2 as v1
 from faults.world import HERE, Seen, World
@@ -35,3 +35,13 @@ def first_times(seen: Seen, size: int, stripes: int) -> list[list[float]]:
 
 def spread_s(times: Sequence[float]) -> float:
     return max(times) - min(times)
+
+
+def off_due_s(firsts: Mapping[int, Sequence[float]], every_s: float) -> list[float]:
+    """Return how far from its due time the worst worker's first request was read, for each burst, ascending.
+
+    T0 by the target's clock is what makes the median request punctual; bursts are due at T0 + number x every.
+    """
+    starts = [sorted(times)[len(times) // 2] - number * every_s for number, times in firsts.items()]
+    t0_s = sorted(starts)[len(starts) // 2]
+    return sorted(max(abs(one - t0_s - number * every_s) for one in times) for number, times in firsts.items())

@@ -70,11 +70,14 @@ def last_s(seen: Seen) -> float:
 
 
 def _note(found: Account) -> None:
-    """Add the numbers to a table, for whoever asked for one with BURSTLINE_FAULTS_TABLE=FILE."""
+    names = ("scheduled", "due", "not_due", "sent", "sent_on_wire", "dropped", "unsent", "lost", "orphaned")
+    outcomes = {name: count for name, count in found.ledger["outcomes"].items() if count}
+    note(**{name: found[name] for name in names}, target=found.count, outcomes=outcomes)
+
+
+def note(**figures: Any) -> None:
+    """Add a test's figures to a table, for whoever asked for one with BURSTLINE_FAULTS_TABLE=FILE."""
     if path := os.environ.get("BURSTLINE_FAULTS_TABLE"):
-        names = ("scheduled", "due", "not_due", "sent", "sent_on_wire", "dropped", "unsent", "lost", "orphaned")
         test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].removesuffix(" (call)")
-        row: dict[str, Any] = {"test": test} | {name: found[name] for name in names} | {"target": found.count}
-        row["outcomes"] = {name: count for name, count in found.ledger["outcomes"].items() if count}
         with Path(path).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps({"test": test} | figures) + "\n")
