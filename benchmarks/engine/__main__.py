@@ -15,6 +15,7 @@ from benchmarks.engine.machine import description, raise_file_limit
 
 ROWS: dict[str, Callable[[Options], Sequence[Row]]] = {
     "throughput": throughput.measure,
+    "tls": throughput.measure_tls,
     "pacing": pacing.measure,
     "burst": burst.measure,
     "stall": stall.measure,

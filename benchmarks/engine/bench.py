@@ -92,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=1.5, help="length of one measurement (1.5)")
     made.add_argument("--quick", action="store_true", help="short, small, without peers: does it run?")
     made.add_argument("--cache", default="", help="folder with a venv that has locust, and npm's node_modules")
+    made.add_argument("--peers", default="", help="only these, with commas between; all that are there unless given")
     for name in ("k6", "vegeta", "wrk2"):
         made.add_argument(f"--{name}", default="", help=f"path of {name}")
     return made
@@ -108,7 +109,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
     found = {name: str(path) for name, path in inside.items() if os.access(path, os.X_OK)}
     found |= {name: find(name) for name in ("wrk", "hey", "ab")}
     found |= {name: find(name, getattr(arguments, name)) for name in ("k6", "vegeta", "wrk2")}
-    programs = {} if arguments.quick else {name: path for name, path in found.items() if path}
+    asked = set(filter(None, arguments.peers.split(",")))
+    chosen = {name: path for name, path in found.items() if path and (not asked or name in asked)}
+    programs = {} if arguments.quick else chosen
     return Options(arguments.rounds, arguments.seconds, quick=arguments.quick, programs=programs)
 
 

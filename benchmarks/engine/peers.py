@@ -69,7 +69,8 @@ def _artillery(program: str, url: str, rate: float, seconds: float, folder: Path
         "http": {"pool": CONNECTION_COUNT},
     }
     file.write_text(json.dumps({"config": config, "scenarios": [{"flow": [{"get": {"url": "/quote?sku=1"}}]}]}))
-    return [program, "run", "-q", str(file)]
+    report = folder / "artillery-report.json"
+    return ["sh", "-c", f"{program} run -q --output {report} {file} > {folder}/said && cat {report}"]
 
 
 def _vegeta(program: str, url: str, rate: float, seconds: float, folder: Path) -> Sequence[str]:
@@ -81,7 +82,10 @@ def _vegeta(program: str, url: str, rate: float, seconds: float, folder: Path) -
 
 _K6 = """
 import http from 'k6/http';
-export const options = {{ insecureSkipTLSVerify: true, discardResponseBodies: true, scenarios: {{ all: {scenario} }} }};
+export const options = {{
+  insecureSkipTLSVerify: true, discardResponseBodies: true,
+  summaryTrendStats: ['p(99)'], scenarios: {{ all: {scenario} }},
+}};
 export default function () {{ http.get('{url}/quote?sku=1'); }}
 """
 

@@ -43,6 +43,10 @@ def _reported_p99_s(name: str, output: str) -> float:
         return float(found[1])
     if name == "autocannon":
         return float(json.loads(output[output.index("{") :])["latency"]["p99"]) / 1e3
+    if name == "k6" and (found := re.search(r"http_req_duration\S*\s*p\(99\)=([\d.]+)(µs|ms|s)", output)):
+        return float(found[1]) * {"µs": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
+    if name == "artillery":
+        return float(json.loads(output)["aggregate"]["summaries"]["http.response_time"]["p99"]) / 1e3
     if name == "vegeta":
         return float(json.loads(output)["latencies"]["99th"]) / 1e9
     if name == "locust":
@@ -71,7 +75,7 @@ def measure(options: Options) -> list[Row]:
     with exact(options) as options, target(realtime=options.realtime) as to:
         worker = Worker(options.realtime)
         contenders = {"burstline": partial(_ours, worker, to, seconds, errors)}
-        for name in ("wrk2", "vegeta", "hey", "locust"):
+        for name in ("wrk2", "vegeta", "k6", "locust", "artillery", "hey"):
             if name in options.programs:
                 contenders[name] = partial(_theirs, name, to, options, seconds)
         found = rounds(replace(options, rounds=min(3, options.rounds)), contenders)
