@@ -44,7 +44,7 @@ def test_200_workers_that_join_at_once_share_a_run(world: World) -> None:
     world.start_target()
     world.serve()
     world.work(8, script=(sys.executable, str(HERE / "many_agents.py"), "--count", "25"))
-    run = world.submit(world.plan(15.0, 200.0), 200)
+    run = world.submit(world.patient_plan(15.0, 200.0), 200)
     report = world.report(run, 100.0)
     found = account(world, report, scheduled=3000)
     assert len(report["workers"]) == 200
