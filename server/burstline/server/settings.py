@@ -43,8 +43,8 @@ class ServerSettings:
         allow: hosts that plans may target besides loopback, exact names; "*" allows all but link-local ones.
         tokens: bearer tokens; none means that everyone who reaches the port is an admin.
         tls: certificate files of both ports; None means plain text.
-        server_id: identity by which a restarted server finds its runs; "" is host name, process id and address, and
-            then runs of ended processes of this host are taken up.
+        server_id: what its runs are shown as driven by, and with SQLite the identity by which a restarted server finds
+            them; "" is host name, process id and address, and then runs of ended processes of this host are taken up.
         lease_s: how long a worker may send after the heartbeat that was answered last, seconds, > 0.
         closed_lease_s: the same once the worker's stream has closed and the server lives, seconds, over two heartbeats
             (1.25 s each) and under `lease_s`: who is not welcomed again by then has stopped by itself.
