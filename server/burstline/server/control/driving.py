@@ -81,7 +81,7 @@ class Driver:
         self._aws.start()
 
     async def _supervise(self) -> None:
-        run = self._run
+        run, changed = self._run, True
         while True:
             if not self._around.owning.holds(run.id):
                 await asyncio.sleep(TICK_S)  # it may be another's by now: nothing is done before that is known
@@ -90,14 +90,15 @@ class Driver:
                 await self._send_stop()
             self._check_store()
             await self.dispatch.tend()
-            self._note_problems()
-            self.dispatch.start_ready()
+            if changed:  # else nobody said anything new; over hundreds of segments, ten times a second, that counts
+                self._note_problems()
+                self.dispatch.start_ready()
             self._check_aborts()
             if run.segments and all(segment.finished for segment in run.segments):
                 return
             if self._is_hopeless():
                 return
-            await tick(self._run)
+            changed = await tick(self._run)
 
     async def _send_stop(self) -> None:
         """Tell every worker to stop, also one that comes back later; what was asked is committed once."""

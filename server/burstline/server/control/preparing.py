@@ -45,15 +45,16 @@ async def prepare(
     return await _Preparation(run, around, busy, dispatch, enter, aws).prepare()
 
 
-async def tick(run: ActiveRun, gather_s: float = 0.01) -> None:
-    """Wait for something to come in, at most `TICK_S`; then `gather_s` for what comes with it."""
+async def tick(run: ActiveRun, gather_s: float = 0.01) -> bool:
+    """Wait for something to come in, at most `TICK_S`, then `gather_s` for more; return whether something did."""
     try:
         async with asyncio.timeout(TICK_S):
             await run.changed.wait()
     except TimeoutError:
-        return
+        return False
     run.changed.clear()
     await asyncio.sleep(gather_s)
+    return True
 
 
 class _Preparation:
