@@ -1,4 +1,5 @@
-"""Real processes with traces on, and a target that gives away what it is sent: every span is there, no secret is.
+"""Real processes over mutual TLS with tokens and traces on, and a target that gives away what it is sent: every span is
+there, no secret is.
 
 One world for all tests of this file: a server, two workers, a run whose target fails, one whose target refuses.
 """
@@ -6,6 +7,8 @@ One world for all tests of this file: a server, two workers, a run whose target 
 import http.server
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -81,6 +84,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("traced")
+    certify(folder)
     target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Telltale)
     threading.Thread(target=target.serve_forever, daemon=True).start()
     for path in ("fail", "refuse"):
@@ -92,20 +96,35 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     target.server_close()
 
 
+def certify(folder: Path) -> None:
+    """Make a certificate for localhost that is its own authority, for both sides."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    command = [
+        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+
+
 def _live(folder: Path, collector: str, collected: Callable[[], tuple[list[Seen], bytes]]) -> World:
     home = {"HOME": str(folder), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "BURSTLINE_LOG": "json"}
     traced = {**home, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}"}
     store = f"sqlite:///{folder}/store.db"
-    serve = [*BURSTLINE, "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--store", store]
+    pair = ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")]
+    serve = [*BURSTLINE, "serve", "--listen", "localhost:0", "--http", "localhost:0", "--store", store]
+    serve += [*pair, "--client-ca", str(folder / "cert.pem")]
     server = Child(serve, folder / "server.log", {**traced, "BURSTLINE_TOKENS": f"runner={TOKEN}"})
     until(lambda: "serving on" in server.said(), 20.0, "the server serves")
     address = server.said().partition("serving on ")[2].partition(";")[0]
-    work = [*BURSTLINE, "work", "--server", address, "--processes", "2"]
+    access = ["--server", address, "--ca", str(folder / "cert.pem"), *pair]
+    work = [*BURSTLINE, "work", *access, "--processes", "2"]
     workers = Child(work, folder / "workers.log", {**traced, "BURSTLINE_TOKEN": TOKEN, "ORDERS_KEY": KEY})
 
     def command(*arguments: str, token: str = TOKEN) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, **traced, "BURSTLINE_TOKEN": token}
-        given = [*BURSTLINE, *arguments, "--server", address]
+        given = [*BURSTLINE, *arguments, *access]
         return subprocess.run(given, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
 
     try:
@@ -116,7 +135,8 @@ def _live(folder: Path, collector: str, collected: Callable[[], tuple[list[Seen]
         run = str(json.loads((folder / "fail.json").read_text())["run"]["id"])
         pages = server.said().partition("pages and metrics: ")[2].partition(";")[0]
         shown = {
-            f"page {path}": _page(pages, path) for path in ("/metrics", f"/runs/{run}", f"/runs/{run}/report.json")
+            f"page {path}": _page(pages, path, folder)
+            for path in ("/metrics", f"/runs/{run}", f"/runs/{run}/report.json")
         }
     finally:
         workers.end()
@@ -128,8 +148,11 @@ def _live(folder: Path, collector: str, collected: Callable[[], tuple[list[Seen]
     return World(run, ended, refused, unknown, spans, left)
 
 
-def _page(pages: str, path: str) -> bytes:
-    with urlopen(Request(pages + path, headers={"Authorization": f"Bearer {TOKEN}"}), timeout=10) as answer:
+def _page(pages: str, path: str, folder: Path) -> bytes:
+    context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    asked = Request(pages + path, headers={"Authorization": f"Bearer {TOKEN}"})
+    with urlopen(asked, timeout=10, context=context) as answer:
         found: bytes = answer.read()
     return found
 
