@@ -32,7 +32,11 @@ def judged(record: RunRecord) -> dict[str, Any]:
     Draft202012Validator(SCHEMA).validate(report)
     for ledger in (report["ledger"], *(phase["ledger"] for phase in report["phases"])):
         assert sum(ledger["outcomes"].values()) + ledger["in_flight"] + ledger["orphaned"] == ledger["sent"]
-    assert len({len(column) for column in report["series"]["columns"].values()}) == 1
+    columns = report["series"]["columns"]
+    assert len({len(column) for column in columns.values()}) == 1
+    owners = [column for name, column in columns.items() if name.startswith("throttled_by_")]
+    assert [sum(second) for second in zip(*owners, strict=True)] == (columns["throttled"] if owners else [])
+    assert owners or not any(columns["throttled"])
     return report
 
 
@@ -57,6 +61,18 @@ def test_a_stage_that_binds_is_the_verdict_in_one_sentence_with_what_to_do(make_
     assert (advice["required"], advice["recommended"], advice["verified"]) == (300, 360, True)
     assert "--region eu-west-1" in advice["command"]
     assert sum(report["series"]["columns"]["throttled"]) == throttled
+
+
+def test_every_second_says_who_throttled_also_where_two_do_at_a_time(make_run: MakeRun) -> None:
+    """The account's 30 environments are busy from the first second; the stage's burst of 500 lasts for 2.5 s."""
+    limits = frozenset({"apigateway.stages.prod", "lambda.concurrency"})
+    account = Account(stages={"prod": Bucket(200, 500)}, concurrency=30, declared=limits)
+    load = (Phase("steady", 8.0, Constant(400.0)),)
+    columns = judged(make_run(load, account, service=ServiceTime(0.5, 0.5)))["series"]["columns"]
+    stage, pool = columns["throttled_by_stage"], columns["throttled_by_account_concurrency"]
+    assert not any(stage[:2])
+    assert all(stage[3:8])
+    assert all(pool[:8])
 
 
 def test_a_clean_run_passes_without_advice(make_run: MakeRun) -> None:

@@ -12,6 +12,7 @@ from burstline.core.load.window import BINS_PER_S
 from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.answers.inflight import merged
 from burstline.core.quota.answers.series import Ints, per_second
+from burstline.core.quota.quotas import Family
 from burstline.server.judging.weighing import Judgement
 
 FEWEST = 10
@@ -24,7 +25,8 @@ TIMED = (Outcome.OK, Outcome.THROTTLED)
 def columns_of(totals: Totals, judgement: Judgement) -> dict[str, list[Any]]:
     """Return columns of equal length, one value per second from run time 0; null where nothing is known.
 
-    `due`, `sent` and outcomes are by send time; latencies, of an outcome and from due or from actual send, are of what
+    `due`, `sent` and outcomes are by send time, `throttled_by_...` too: who throttled, a layer where one is named, else
+    the law; together they are `throttled`. Latencies, of an outcome and from due or from actual send, are of what
     became known in the second.
     """
     series = judgement.series
@@ -36,6 +38,7 @@ def columns_of(totals: Totals, judgement: Judgement) -> dict[str, list[Any]]:
         "sent": _whole(series.sent, length),
         "dropped": [sum(second.load.dropped.values()) for second in seconds],
         **{outcome: _whole(bins, length) for outcome, bins in _outcomes(judgement).items()},
+        **{f"throttled_by_{owner}": _whole(bins, length) for owner, bins in _owners(judgement).items()},
         **dict(_latencies(seconds, judgement)),
         "lateness_p99_s": [second.lateness.quantile(0.99) for second in seconds],
         "cpu_ratio": [second.cpu_ratio for second in seconds],
@@ -59,6 +62,24 @@ def _outcomes(judgement: Judgement) -> dict[str, Ints]:
         else:
             found["throttled"] += throttled
             found["failed"] += seen - throttled
+    return found
+
+
+def _owners(judgement: Judgement) -> dict[str, Ints]:
+    """Throttles by bin of the send time and by who throttled; each counts once, for the surest of those it may be."""
+    left = {signature: bins.copy() for signature, bins in judgement.settlement.throttled.items()}
+    found: dict[str, Ints] = {}
+    for binding in sorted(judgement.bindings, key=lambda one: -one.confidence):
+        span = slice(round(binding.from_s * BINS_PER_S), round(binding.to_s * BINS_PER_S))
+        own = found.setdefault((binding.layer or binding.family).value, np.zeros(judgement.series.count, np.int64))
+        for signature in binding.signatures:
+            if signature in left:
+                own[span] += left[signature][span]
+                left[signature][span] = 0
+    rest: Ints = np.sum([*left.values(), np.zeros(judgement.series.count, np.int64)], axis=0)
+    if rest.any():
+        unknown = Family.UNKNOWN.value
+        found[unknown] = found.get(unknown, np.zeros_like(rest)) + rest
     return found
 
 
