@@ -10,7 +10,7 @@ import pytest
 from burstline.core.load.plan import Auth, AuthKind, Expect, Front, Request, StatusRange
 from burstline.workers.errors import CannotPrepare
 from burstline.workers.requests.building import Builder, auth_headers, our_headers
-from burstline.workers.requests.secrets import HIDDEN, hidden, resolve, secrets_of
+from burstline.workers.requests.secrets import resolve
 from burstline.workers.requests.signing import Signer, signing_scope
 from burstline.workers.requests.templating import Text, Values
 from hypothesis import given
@@ -157,13 +157,6 @@ def test_a_missing_secret_is_named_without_any_value() -> None:
         resolve("a${env:NOT_THERE}b", {"OTHER": "secret"})
 
 
-@pytest.mark.parametrize("name", ["BURSTLINE_TOKEN", "BURSTLINE_STORE", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
-def test_a_plan_cannot_send_the_worker_s_own_secrets(name: str) -> None:
-    with pytest.raises(CannotPrepare, match=f"{name} is the worker's own secret") as refused:
-        resolve(f"key ${{env:{name}}}", {name: "s3cret"})
-    assert "s3cret" not in str(refused.value)
-
-
 def test_a_secret_inside_a_template_goes_in_as_a_literal() -> None:
     text = Text(resolve("${env:K}-{{ n }}", {"K": 'a"{{ x }}\\'}))
     assert text.render(Values({}, "r", 7)) == 'a"{{ x }}\\-7'
@@ -173,54 +166,6 @@ def test_a_secret_inside_a_template_goes_in_as_a_literal() -> None:
 def test_what_is_no_template_is_a_sentence(source: str) -> None:
     with pytest.raises(CannotPrepare, match="template"):
         Text(source)
-
-
-OUTSIDE = [
-    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    "{{ lipsum.__globals__ }}",
-    "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
-    "{{ run.id.__class__.__base__ }}",
-    "{{ '{0.__class__}'.format(n) }}",
-    "{% include '/etc/passwd' %}",
-    "{% import '/etc/passwd' as x %}",
-    "{% extends '../../etc/passwd' %}",
-    "{% set x = namespace(a=open) %}",
-    "{{ config['/etc/passwd'] }}",
-]
-ENDLESS = [
-    "{{ 9 ** 9 ** 9 }}",
-    "{{ 'a' * 999999999 }}",
-    "{{ [1] * 999999999 }}",
-    "{{ '%999999999d' % n }}",
-    "{{ x % n }}",
-    "{{ 'a' | center(999999999) }}",
-    "{{ 'a'.ljust(999999999) }}",
-    "{{ range(99999) | list }}",
-    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-    "{% set a = 'aaaaaaaa' %}{% set a = a ~ a %}{{ a }}",
-    "{% for a in b %}{{ a }}{% endfor %}",
-]
-
-
-@pytest.mark.parametrize("source", [*OUTSIDE, *ENDLESS])
-def test_a_template_reaches_no_file_nothing_of_python_and_no_gigabyte(source: str) -> None:
-    values = Values({"x": "%999999999d", "config": {}, "b": [1]}, "r", 7)
-    with pytest.raises(CannotPrepare, match="template") as refused:
-        Text(source).render(values)
-    assert "root" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("source", "filled"),
-    [
-        ("{{ x | upper }}-{{ n % 4 }}-{{ n * 2 + 1 }}", "A1-3-15"),
-        ("{% if n > 3 and x != 'b' %}big{% else %}small{% endif %}", "big"),
-        ("{{ x[0] ~ run.id }}{{ y | default('none') | title }}", "arNone"),
-        ("{{ 'even' if n is divisibleby(2) else 'odd' }}", "odd"),
-    ],
-)
-def test_templates_may_compare_count_and_filter(source: str, filled: str) -> None:
-    assert Text(source).render(Values({"x": "a1", "y": "none"}, "r", 7)) == filled
 
 
 def test_expectations() -> None:
@@ -271,33 +216,3 @@ def test_a_signed_request_carries_the_scope_token_and_signature(monkeypatch: pyt
     assert f"Credential={scope}" in headers["authorization"]
     assert headers["x-amz-security-token"] == "token"
     assert len(headers["authorization"].rpartition("Signature=")[2]) == 64
-
-
-@pytest.mark.parametrize(
-    "echo",
-    [
-        "key pa55/wo+rd!'<x> is unknown",
-        '{"message": "pa55/wo+rd!\'<x>"}',
-        "/?key=pa55%2Fwo%2Brd%21%27%3Cx%3E",
-        "/?key=pa55/wo%2Brd%21%27%3Cx%3E",
-        "<p>pa55/wo+rd!&#x27;&lt;x&gt;</p>",
-        "Basic bG9hZDpwYTU1",
-        "token eyJ.abc.def expired",
-        "session=c00kie-1 is over",
-    ],
-)
-def test_what_a_target_gives_away_of_what_it_was_sent_is_hidden_however_it_is_written(echo: str) -> None:
-    head = "GET / HTTP/1.1\r\nAuthorization: Basic bG9hZDpwYTU1\r\nx-amz-security-token: eyJ.abc.def\r\n"
-    request = f"{head}Cookie: a=b; session=c00kie-1\r\nAccept: */*\r\n\r\nbody".encode()
-    secrets = secrets_of("${env:KEY} ${env:GONE}", request, {"KEY": "pa55/wo+rd!'<x>"})
-    shown = hidden(echo, secrets)
-    assert HIDDEN in shown
-    assert not any(part in shown for part in ("pa55", "bG9h", "eyJ", "c00kie"))
-
-
-def test_what_is_no_secret_stays() -> None:
-    text = "Basic and Bearer are schemes; */* is accepted; 1 is short"
-    assert (
-        hidden(text, secrets_of("${env:ONE}", b"GET / HTTP/1.1\r\nAuthorization: Bearer t\r\n\r\n", {"ONE": "1"}))
-        == text
-    )
