@@ -60,9 +60,19 @@ def test_a_train_of_bursts_against_a_plain_target_is_advised_on_too() -> None:
 
 def test_where_a_cap_would_explain_it_as_well_no_law_is_named() -> None:
     """Bursts much shorter than the calls: 60 tokens or 60 calls in flight refuse the same requests."""
-    report = judged(account(stages={"prod": Bucket(100, 60)}), Front.PLAIN, Front.REST, TRAIN)
+    alone = (Phase("train", 20.0, Bursts(200, 5.0, 0.05)),)
+    report = judged(account(stages={"prod": Bucket(15, 60)}), Front.PLAIN, Front.REST, alone)
     assert {binding["family"] for binding in report["bindings"]} == {"unknown"}
     assert report["fits"] == []
+
+
+def test_what_comes_back_within_a_burst_tells_a_bucket_from_a_cap() -> None:
+    """Five tokens in each of four bursts of 0.05 s, in which no call ends."""
+    report = judged(account(stages={"prod": Bucket(100, 60)}), Front.PLAIN, Front.REST, TRAIN)
+    assert {binding["family"] for binding in report["bindings"]} == {"bucket"}
+    fits = {one["parameter"]: one for one in report["fits"]}
+    assert fits["rate"]["low"] <= 100 <= fits["rate"]["high"]
+    assert fits["burst"]["value"] == pytest.approx(60, abs=3)
 
 
 @pytest.mark.parametrize(("front", "real"), [(Front.PLAIN, Front.ALB), (Front.REST, Front.REST)])
