@@ -8,13 +8,14 @@ import pytest
 from burstline.server.control.owning import Owning
 from burstline.server.errors import NotOwner
 from burstline.server.store import schema
+from burstline.server.store.fencing import IDLE_LIMIT_MS, LENGTH_S
 from burstline.server.store.leases import Leases
 from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store.store import Store
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from faults.postgresql import PostgreSQL, Unavailable
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 Make = Callable[..., Any]
 S = 1_000_000_000
@@ -119,6 +120,17 @@ async def test_runs_that_an_older_version_left_are_claimed(both: tuple[Store, St
     await first.insert_run(a_run("old"))
     await first.writer.write(lambda connection: first.fence.end(connection, "old"))
     assert [row.id for row in await Leases(second).claim("two", 0)] == ["old"]
+
+
+async def test_a_server_that_stops_inside_a_transaction_loses_its_locks_before_its_lease(
+    both: tuple[Store, Store],
+) -> None:
+    first, _ = both
+    shown = first.read_now(
+        lambda connection: connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
+    )
+    assert shown == "2s"
+    assert IDLE_LIMIT_MS < LENGTH_S * 1000
 
 
 class HandClock:
