@@ -102,6 +102,21 @@ def test_stripes_together_are_the_whole_and_slices_join(schedule: Schedule, n: i
         assert stripe.offsets(cut, cut + width).tolist() == whole[numbers[cut : cut + width]].tolist()
 
 
+@pytest.mark.parametrize("step", [1, 3])
+def test_many_arrivals_are_worked_out_in_blocks_and_nobody_sees_it(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    load = (
+        Phase("a", 2.0, Ramp(5, 30)),
+        Phase("b", 1.0, Pause()),
+        Phase("c", 3.0, Constant(20), Arrivals.POISSON),
+        Phase("d", 1.0, Bursts(10, 0.5, 0.05, 2.0)),
+    )
+    schedule = Schedule(load, 7)
+    whole = schedule.offsets(1, schedule.count, step)
+    monkeypatch.setattr("burstline.core.load.schedule.BLOCK_COUNT", 7)
+    assert Schedule(load, 7).offsets(1, schedule.count, step).tolist() == whole.tolist()
+    assert len(whole) > 7
+
+
 @given(schedules, st.floats(-1, 20))
 @settings(max_examples=80, deadline=None)
 def test_index_at_counts_what_is_due_before(schedule: Schedule, offset_s: float) -> None:

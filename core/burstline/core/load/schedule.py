@@ -22,6 +22,9 @@ from burstline.core.load.plan import Arrivals, Phase, Users
 BLOCK_S = 1.0
 """Poisson counts are drawn per block of this length, so that a slice costs its own length."""
 
+BLOCK_COUNT = 1 << 20
+"""So many arrivals are worked out at a time: their formulas need ten times the memory of the result."""
+
 _KEPT_BLOCKS = 4
 
 
@@ -154,7 +157,16 @@ class Schedule:
             stop: cut at `count`.
             step: >= 1.
         """
-        numbers = np.arange(max(0, start), min(stop, self.count), step, dtype=np.int64)
+        numbers = range(max(0, start), min(stop, self.count), step)
+        if len(numbers) <= BLOCK_COUNT:
+            return self._offsets(numbers)
+        found = np.empty(len(numbers))
+        for low in range(0, len(numbers), BLOCK_COUNT):
+            found[low : low + BLOCK_COUNT] = self._offsets(numbers[low : low + BLOCK_COUNT])
+        return found
+
+    def _offsets(self, chosen: range) -> Floats:
+        numbers = np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
         cuts = np.searchsorted(numbers, self.phase_first)
         pieces = [
             arrivals.times(numbers[low:high] - first) + begin
