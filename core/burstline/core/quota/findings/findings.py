@@ -54,9 +54,12 @@ def findings_of(plan: Plan, account: Account, series: Series, floor: Floor) -> t
 
 
 def _buckets(plan: Plan, account: Account, series: Series) -> Iterator[Finding]:
+    buckets = buckets_of(plan, account)
+    if not buckets:
+        return
     times_s = spread_bins(series.sent)
     rate_per_s = highest_in_window(series.sent, 1.0)
-    for layer, bucket in buckets_of(plan, account).items():
+    for layer, bucket in buckets.items():
         burst = burst_needed(times_s, bucket.rate_per_s)
         source = "declared"
         if layer is Layer.ACCOUNT_GATEWAY:
