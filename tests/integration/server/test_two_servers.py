@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from burstline.server.control import resuming
+from burstline.server.control import runs as runs_module
 from burstline.server.control.owning import Owning
 from burstline.server.errors import NotOwner
 from burstline.server.store import schema
@@ -188,9 +190,21 @@ async def test_a_server_that_ends_hands_its_run_to_the_other_at_once_and_the_led
     assert "another server has taken this run over" in report["notes"]
 
 
+def slowly(restore: Make) -> Make:
+    """Return a taking over that takes a second: what workers tell meanwhile must not be lost between the two."""
+
+    async def slow(*arguments: Any) -> Any:
+        run = await restore(*arguments)
+        await asyncio.sleep(1.0)
+        assert len(list(arguments[1].store.windows_now(run.id))) == run.segments[0].epochs[0].window_count
+        return run
+
+    return slow
+
+
 async def test_a_server_whose_run_was_taken_over_lets_go_of_it_and_may_take_it_back(
     serving: Make, settings: Make, workers: Make, plan: Make, both: tuple[Store, Store], postgresql: str,
-    eventually: Make, caplog: pytest.LogCaptureFixture,
+    eventually: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     async with serving(settings(store=postgresql, lease_s=8.0)) as (server, client):
         (worker,) = await workers(server.grpc_address)
@@ -203,6 +217,7 @@ async def test_a_server_whose_run_was_taken_over_lets_go_of_it_and_may_take_it_b
         await eventually(lambda: "lost run" in caplog.text)
         assert worker.unacknowledged, "only the run's own server takes its windows"
         told = len(worker.stopped)
+        monkeypatch.setattr(runs_module, "restore", slowly(resuming.restore))
         await Leases(other).release()
         await eventually(lambda: "taking over" in caplog.text)
         ended = await client.ended(run.name)

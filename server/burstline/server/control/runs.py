@@ -213,13 +213,18 @@ class Runs:
         if not owning.shared:
             return ()
         going = [run.id for run in self.active.values() if not run.ended.is_set()]
-        return worker.waiting.union(run for run in going if not owning.holds(run))
+        # A run that is being taken over is ours, and its workers wait for it under leases that we renew.
+        return [run for run in worker.waiting.union(going) if not owning.holds(run)]
 
     def window(self, worker: Worker, key: WindowKey, body: bytes, window: Outline, done: Done) -> None:
         """Commit a window and call `done` with its key, and with None when it may be acknowledged, else the error."""
         worker.clock_error_s = window.clock_error_s
         part, sequence = key.segment, key.sequence
         run = self.active.get(part.run)
+        if run is None and part.run in worker.waiting:
+            # Said again once it is driven here: what was kept while its windows are being read would be missed.
+            done(key, NotOwner(f"runs/{part.run} is not driven here yet"))
+            return
         epoch = run.epoch(part) if run is not None else None
         if epoch is not None and epoch.has(sequence):
             done(key, None)
