@@ -70,11 +70,11 @@ async def test_a_run_whose_lease_is_over_is_claimed_by_one_and_its_old_owner_wri
     first, second = both
     await first.insert_run(a_run("a"))
     assert await Leases(second).claim("two", 0) == [], "its lease lives"
-    assert await Leases(first).renew(0) == {"a"}
+    assert await Leases(first).renew({"a"}, 0) == {"a"}
     await Leases(first).release()
     claimed = await asyncio.gather(*(Leases(store).claim("two", 0) for store in (second, second)))
     assert [row.id for rows in claimed for row in rows] == ["a"], "once"
-    assert await Leases(first).renew(0) == set()
+    assert await Leases(first).renew({"a"}, 0) == set()
     epoch = EpochRow("a", 0, 1, "w", "workers/w")
     for write in (
         first.update_run("a", reason="x"),

@@ -41,6 +41,10 @@ class Owning:
         """Note that a run became ours by a write that was asked for at `asked_nanos`, our clock."""
         self._until[run] = asked_nanos + nanos(LENGTH_S)
 
+    def has(self, run: str) -> bool:
+        """Whether a run is ours, as far as we know."""
+        return run in self._until
+
     def drop(self, run: str) -> None:
         """Forget a run that has ended, or is another's."""
         self._until.pop(run, None)
@@ -49,7 +53,7 @@ class Owning:
         """Renew all leases and return the runs that are no longer ours; raises StoreUnavailable."""
         await self._read_clock()
         known, asked = set(self._until), self._clock.now_nanos()
-        ours = await self._leases.renew(self.lead_nanos)
+        ours = await self._leases.renew(known, self.lead_nanos)
         for run in ours & set(self._until):
             self.begin(run, asked)
         return (known - ours) & set(self._until)

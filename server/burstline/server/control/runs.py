@@ -21,7 +21,7 @@ from burstline.server.control.resuming import is_ours, restore
 from burstline.server.control.roster import Worker
 from burstline.server.control.segments import Epoch
 from burstline.server.control.surroundings import Surroundings
-from burstline.server.errors import NotFound, NotOwner, StoreUnavailable
+from burstline.server.errors import NotFound, NotOwner, ServerError, StoreUnavailable
 from burstline.server.judging.codec import decode_preflight
 from burstline.server.store.fencing import LENGTH_S
 from burstline.server.store.rows import LEFT, RunRow, RunState, WindowRow
@@ -114,10 +114,20 @@ class Runs:
                 await self._around.store.update_run(row.id, server=self.server_id)
                 self._drive(await restore(row, self._around, "the server was restarted during this run"))
 
-    async def take_over(self, row: RunRow) -> None:
-        """Go on with a run whose server is gone, or has handed it on."""
+    def take_over(self, row: RunRow) -> None:
+        """Go on with a run whose server is gone, or has handed it on; reading it may take a while."""
         log.warning("taking over run=%s state=%s", row.id, row.state.value)
-        self._drive(await restore(row, self._around, "another server has taken this run over"))
+        self._tasks[row.id] = asyncio.create_task(self._take_over(row), name=f"taking over {row.id}")
+
+    async def _take_over(self, row: RunRow) -> None:
+        try:
+            run = await restore(row, self._around, "another server has taken this run over")
+        except ServerError as error:
+            log.warning("run=%s cannot be taken over for now: %s", row.id, error)
+            self._around.owning.drop(row.id)  # its lease lapses, and somebody takes it then
+        else:
+            if self._around.owning.has(row.id):
+                self._drive(run)
 
     def lose(self, run_id: str) -> None:
         """Let go of a run that another server has taken over: nothing of it is done or told any more."""

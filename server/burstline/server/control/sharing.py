@@ -31,7 +31,7 @@ async def look_once(runs: Runs, around: Surroundings) -> None:
     for run_id in await around.owning.renew():
         runs.lose(run_id)
     for row in await around.owning.claim(runs.server_id):
-        await runs.take_over(row)
+        runs.take_over(row)
     await _tell_waiting(runs, around)
 
 

@@ -24,14 +24,15 @@ class Leases:
         """Return the database's clock, nanoseconds since the Unix epoch."""
         return await asyncio.to_thread(self._store.read_now, lambda c: int(c.execute(select(NOW)).scalar_one()))
 
-    async def renew(self, lead_nanos: int) -> set[str]:
-        """Renew all leases and return the runs that are still ours.
+    async def renew(self, runs: set[str], lead_nanos: int) -> set[str]:
+        """Renew the leases of some runs and return those that are still ours.
 
         Args:
+            runs: those that are driven; others of ours lapse.
             lead_nanos: how far our clock is ahead of the database's.
         """
         table = schema.leases.c
-        statement = update(schema.leases).where(table.owner == self._owner)
+        statement = update(schema.leases).where(table.owner == self._owner, table.run.in_(runs))
         renewing = statement.values(until_nanos=UNTIL, lead_nanos=lead_nanos).returning(table.run)
         return await self._store.writer.write(lambda connection: set(connection.execute(renewing).scalars()))
 
