@@ -75,7 +75,7 @@ FEATURES = {
     "json body": Feature({"method": "POST", "json": '{"id": "{{ n }}", "deep": [1, {"a": "\\u00e9"}]}'}),
     "uploaded body": Feature({"method": "PATCH", "body_sha256": UPLOADED}),
     "data rows": Feature(
-        {"path": "/{{ sku }}"}, {"data": DataFile(ROWS, DataFormat.CSV, DataOrder.SEQUENTIAL, "skus.csv")}
+        {"path": "/{{ sku }}"}, {"data": DataFile(ROWS, DataFormat.CSV, DataOrder.SEQUENTIAL, ("sku",))}
     ),
     "no marks": Feature(plan={"marks": False}),
     "basic": Feature(plan={"auth": Auth(AuthKind.BASIC, username="ann", password="secret")}),
