@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +124,7 @@ def plan_of(feature: Feature, url: str) -> Plan:
     return Plan("paths", Aim(url, feature.front), (request,), load, **asked)
 
 
-async def fetch(sha256: str) -> Any:
+async def fetch(sha256: str) -> AsyncIterator[bytes]:
     yield FILES[sha256]
 
 
