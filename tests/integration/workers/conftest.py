@@ -10,6 +10,7 @@ import grpc
 import pytest
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
 from played.server import House, Server
+from played.trial import Trial
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -115,3 +116,10 @@ async def house() -> AsyncIterator[House]:
         made.agent.cancel()
         await asyncio.gather(made.agent, return_exceptions=True)
     await server.stop(0)
+
+
+@pytest.fixture
+async def trial(target: Any) -> AsyncIterator[Trial]:
+    made = Trial(target.url)
+    yield made
+    await made.sender.close()

@@ -2,11 +2,6 @@
 
 import asyncio
 import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,15 +14,8 @@ from burstline.server.store import schema, upgrading
 from burstline.server.store.migrations import HEAD
 from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store.store import Store
+from faults.postgresql import PostgreSQL, Unavailable
 from sqlalchemy import create_engine, text
-
-
-def binary(name: str) -> str | None:
-    """Return a program of PostgreSQL, wherever it is."""
-    found = shutil.which(name)
-    if found is None:
-        found = next((str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
-    return found
 
 
 async def add(store: Store, row: WindowRow) -> None:
@@ -45,39 +33,14 @@ async def add(store: Store, row: WindowRow) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL of this test session; skips where there is none."""
-    initdb, pg_ctl = binary("initdb"), binary("pg_ctl")
-    if initdb is None or pg_ctl is None:
-        pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
-    user = os.environ.get("USER", "postgres")
-    folder = tmp_path_factory.mktemp("postgresql")
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        try:
-            who = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
-        folder = Path(tempfile.mkdtemp(prefix="burstline-"))  # pytest's own folders are closed to other users
-        os.chown(folder, who.pw_uid, who.pw_gid)
-        user, prefix = "postgres", ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    subprocess.run(
-        [*prefix, initdb, "-D", data, "-U", user, "-A", "trust", "-N"], check=True, capture_output=True, cwd="/"
-    )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    control = [*prefix, pg_ctl, "-D", str(data), "-w"]
-    subprocess.run(
-        [*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, capture_output=True, cwd="/"
-    )
     try:
-        yield f"postgresql://{user}@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
-        shutil.rmtree(folder, ignore_errors=True)
+        made = PostgreSQL()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    yield made.url
+    made.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
