@@ -141,6 +141,12 @@ def test_an_empty_stripe_ends_at_once(stage: Any) -> None:
     assert (trial.fired, trial.ends) == ([], 1)
 
 
+def test_up_to_some_thousands_a_second_each_leaves_when_it_is_due(stage: Any) -> None:
+    trial = Trial(stage, constant(8_000, 0.5))
+    trial.play()
+    assert max(at_s - due_s for _, due_s, at_s in trial.fired) < 1e-6
+
+
 def test_wake_ups_are_joined_at_high_rates(stage: Any) -> None:
     trial = Trial(stage, constant(50_000, 0.2))
     trial.play()
