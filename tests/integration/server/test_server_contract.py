@@ -37,12 +37,11 @@ def details_of(error: grpc.aio.AioRpcError) -> tuple[error_details_pb2.ErrorInfo
 async def refusal(attach: Callable[[], Awaitable[Any]]) -> grpc.StatusCode:
     """Return what a worker is refused with. At times grpcio writes into the stream when it has been ended, and says
     only that: then the worker asks again."""
-    for _ in range(20):
+    while True:
         with pytest.raises(grpc.aio.AioRpcError) as closed:
             await attach()
         if not (closed.value.details() or "").startswith("Internal error from Core"):
-            break
-    return closed.value.code()
+            return closed.value.code()
 
 
 async def test_a_bad_plan_is_refused_with_every_mistake_at_once(serving: Make, settings: Make, plan: Make) -> None:
