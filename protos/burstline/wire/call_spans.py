@@ -13,6 +13,7 @@ import grpc.aio
 
 from burstline.core import tracing
 from burstline.core.tracing import Kind
+from burstline.wire.handlers import replaced
 
 OURS = "/burstline."
 _ending: set["asyncio.Task[None]"] = set()
@@ -108,14 +109,7 @@ def _traced(handler: Any, method: str, parent: str) -> Any:
             finally:
                 _note_code(span, context)
 
-    parts = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
-    if handler.unary_unary:
-        return grpc.unary_unary_rpc_method_handler(single, **parts)
-    if handler.stream_unary:
-        return grpc.stream_unary_rpc_method_handler(single, **parts)
-    if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(stream, **parts)
-    return grpc.stream_stream_rpc_method_handler(stream, **parts)
+    return replaced(handler, single, stream)
 
 
 def _note_code(span: tracing.Span, context: Any) -> None:

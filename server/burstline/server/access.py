@@ -1,12 +1,14 @@
 """Who may call what: bearer tokens with roles. Off when no tokens are configured."""
 
 import hmac
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from burstline.server.errors import Refused, ServerError, Unauthenticated
 from burstline.server.settings import Role, Token
+from burstline.wire.handlers import replaced
 
 NEEDED = {
     "/burstline.v1.RunService/CreateRun": Role.RUNNER,
@@ -60,15 +62,10 @@ def _refusing(handler: Any, refusal: ServerError) -> Any:
     async def single(request: Any, context: Any) -> Any:
         raise refusal
 
-    async def stream(request: Any, context: Any) -> Any:
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        answers: tuple[Any, ...] = ()
+        for answer in answers:
+            yield answer
         raise refusal
-        yield
 
-    parts = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
-    if handler.unary_unary:
-        return grpc.unary_unary_rpc_method_handler(single, **parts)
-    if handler.stream_unary:
-        return grpc.stream_unary_rpc_method_handler(single, **parts)
-    if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(stream, **parts)
-    return grpc.stream_stream_rpc_method_handler(stream, **parts)
+    return replaced(handler, single, stream)

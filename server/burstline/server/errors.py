@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from burstline.wire.errors import InvalidMessage, Violation
+from burstline.wire.handlers import replaced
 
 log = logging.getLogger(__name__)
 DOMAIN = "burstline"
@@ -209,14 +210,6 @@ class RichErrors(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith("/burstline."):
             return handler
-        parts = {
-            "request_deserializer": _tolerant(handler.request_deserializer),
-            "response_serializer": handler.response_serializer,
-        }
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(_single(handler.unary_unary), **parts)
-        if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(_single(handler.stream_unary), **parts)
-        if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream), **parts)
-        return grpc.stream_stream_rpc_method_handler(_stream(handler.stream_stream), **parts)
+        single = _single(handler.unary_unary or handler.stream_unary)
+        stream = _stream(handler.unary_stream or handler.stream_stream)
+        return replaced(handler, single, stream, _tolerant(handler.request_deserializer))
