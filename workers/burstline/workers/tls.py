@@ -29,7 +29,7 @@ class RecordReader(ssl.SSLObject):
     calls, 18 of 65 microseconds of a request (measured). What is read is the same.
     """
 
-    def read(self, len: int = 1024, buffer: bytearray | None = None) -> bytes:
+    def read(self, len: int = 1024, buffer: Any = None) -> bytes:
         """Return up to a record of decrypted bytes, or put them into `buffer` and return how many; see `ssl`."""
         return super().read(min(len, RECORD_BYTES), buffer)
 
