@@ -37,11 +37,15 @@ def spread_s(times: Sequence[float]) -> float:
     return max(times) - min(times)
 
 
-def off_due_s(firsts: Mapping[int, Sequence[float]], every_s: float) -> list[float]:
-    """Return how far from its due time the worst worker's first request was read, for each burst, ascending.
+def due_times(firsts: Mapping[int, Sequence[float]], every_s: float) -> dict[int, float]:
+    """Return when each burst was due by the target's clock, by its number.
 
     T0 by the target's clock is what makes the median request punctual; bursts are due at T0 + number x every.
     """
-    starts = [sorted(times)[len(times) // 2] - number * every_s for number, times in firsts.items()]
-    t0_s = sorted(starts)[len(starts) // 2]
-    return sorted(max(abs(one - t0_s - number * every_s) for one in times) for number, times in firsts.items())
+    starts = sorted(sorted(times)[len(times) // 2] - number * every_s for number, times in firsts.items())
+    return {number: starts[len(starts) // 2] + number * every_s for number in firsts}
+
+
+def off_due_s(times: Sequence[float], due_s: float) -> float:
+    """Return how far from its due time the worst worker's first request of a burst was read."""
+    return max(abs(one - due_s) for one in times)

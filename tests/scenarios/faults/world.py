@@ -88,11 +88,11 @@ class World:
         self._children.append(child)
         return child
 
-    def start_target(self, *options: str) -> Child:
-        """Start the counting target, or start it again on the same port."""
+    def start_target(self, *options: str, within: Sequence[str] = ()) -> Child:
+        """Start the counting target, or start it again on the same port; `within` runs its command."""
         listen = f"{'127.0.0.1' if self.host == '127.0.0.1' else '0.0.0.0'}:{self._target_port}"
         arguments = (sys.executable, str(HERE / "target.py"), "--listen", listen, "--log", str(self.log), *options)
-        self.target = child = self.start(arguments, "target")
+        self.target = child = self.start((*within, *arguments), "target")
         until(lambda: "listening" in child.said(), 20.0, "the target listens")
         return child
 
