@@ -20,6 +20,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from burstline.workers.tls import RecordReader
 from numpy.typing import NDArray
 
 from benchmarks.engine.machine import cores, settle
@@ -129,6 +130,7 @@ def _serve(control: Connection, certificate: str, core: int, realtime: bool) -> 
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.minimum_version = ssl.TLSVersion.TLSv1_3
+            context.sslobject_class = RecordReader  # else it is what limits
             context.load_cert_chain(certificate)
         server = await loop.create_server(lambda: _Exchange(notes), "127.0.0.1", 0, backlog=4096, ssl=context)
         end = asyncio.Event()

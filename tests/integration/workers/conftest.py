@@ -1,9 +1,12 @@
 """A tiny HTTP target on loopback that counts what reaches it, and does as it is told."""
 
 import asyncio
+import shutil
 import ssl
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +15,7 @@ from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
 from played.server import House, Server
 from played.trial import Trial
 
+OPENSSL = shutil.which("openssl")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -92,6 +96,31 @@ class Target:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._server.wait_closed()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with cert.pem and key.pem of 127.0.0.1, its own authority."""
+    if OPENSSL is None:
+        pytest.skip("makes its certificate with openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        [
+            *(OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=loopback"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def new_target() -> Target:
+    """A target that is not started."""
+    return Target()
 
 
 @pytest.fixture

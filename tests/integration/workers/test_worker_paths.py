@@ -1,4 +1,5 @@
-"""Every feature of a plan through both ways of reading answers, and past aiohttp's own session: the same outcomes.
+"""Every feature of a plan through both ways of reading answers, and past aiohttp's own session: the same outcomes,
+over plain HTTP and over TLS.
 
 Our fast way measures a plainly framed answer in place, our full way takes aiohttp's parser and streams. The reference
 is `ClientSession`, which the worker does not use: it re-sends, follows and remembers unless it is told not to.
@@ -7,14 +8,23 @@ is `ClientSession`, which the worker does not use: it re-sends, follows and reme
 import asyncio
 import gzip
 import hashlib
+import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import (
+    ClientConnectionError,
+    ClientPayloadError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
 from burstline.core.load.plan import (
     Auth,
     AuthKind,
@@ -39,18 +49,23 @@ from burstline.workers.segments.files import FileCache
 from burstline.workers.segments.preparing import Toolkit, make_toolkit, prepare
 from burstline.workers.segments.running import Segment
 from burstline.workers.sending import connections
+from burstline.workers.tls import client_context
 
 COUNT = 3
 CREATED, THROTTLED = b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 429 Too Many Requests\r\n"
 FILES = {hashlib.sha256(content).hexdigest(): content for content in (b"sku\nA1\nB2\nC3\n", b"an uploaded file")}
 ROWS, UPLOADED = FILES
 BODY = b"Content-Length: 5\r\n\r\nstock"
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + b"stock" * 10_000
 ZIPPED = gzip.compress(b"stock")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """What a plan may ask for, and how its target answers; `answer` is b"" for one that closes without a word."""
+    """What a plan may ask for, and how its target answers.
+
+    `answer` is b"" for a target that closes without a word; one that `aborts` closes TCP without the end of TLS.
+    """
 
     request: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +73,8 @@ class Feature:
     front: Front = Front.PLAIN
     silent: bool = False
     closes: bool = False
+    aborts: bool = False
+    piece_bytes: int = 1 << 20
 
 
 def expecting(*statuses: int, contains: str = "") -> dict[str, Any]:
@@ -96,6 +113,9 @@ FEATURES = {
         expecting(200, contains="stock"),
         answer=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(ZIPPED) + ZIPPED,
     ),
+    "a long body": Feature(answer=LONG),
+    "a long body in small pieces": Feature(answer=LONG, piece_bytes=1000),
+    "an answer in pieces": Feature(expecting(200, contains="stock"), piece_bytes=7),
     "no content": Feature(answer=b"HTTP/1.1 204 No Content\r\n\r\n"),
     "not modified": Feature(answer=b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     "an interim answer": Feature(answer=b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n" + BODY),
@@ -111,7 +131,14 @@ FEATURES = {
     ),
     "a load balancer's 503": Feature(answer=b"HTTP/1.1 503 Service Unavailable\r\n" + BODY, front=Front.ALB),
     "half an answer": Feature(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nstock", closes=True),
+    "half an answer in pieces": Feature(
+        answer=b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nstock", closes=True, piece_bytes=7
+    ),
+    "an answer, then an end without a word": Feature(aborts=True),
+    "half an answer that is cut off": Feature(answer=LONG[:30_000], aborts=True),
+    "a body without length that is cut off": Feature(answer=b"HTTP/1.1 200 OK\r\n\r\nstock", aborts=True),
     "no answer": Feature(answer=b"", closes=True),
+    "no answer, cut off": Feature(answer=b"", aborts=True),
     "another protocol": Feature(answer=b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", closes=True),
     "silence": Feature({"timeout_s": 0.1}, silent=True),
 }
@@ -154,7 +181,8 @@ async def through_a_session(feature: Feature, url: str) -> Counter[str]:
     toolkit, files = await toolkit_of(feature, url)
     builder, found = toolkit.builders[0], Counter[str]()
     timeout = ClientTimeout(builder.timeout_s)
-    async with ClientSession(cookie_jar=DummyCookieJar(), timeout=timeout) as session:
+    connector = TCPConnector(ssl=client_context())
+    async with ClientSession(connector=connector, cookie_jar=DummyCookieJar(), timeout=timeout) as session:
         for number in range(COUNT):
             row = toolkit.rows[number % len(toolkit.rows)] if toolkit.rows else {}
             head, _, body = builder.build(number, row).partition(b"\r\n\r\n")
@@ -190,25 +218,57 @@ def seen(target: Any) -> Sequence[tuple[str, bytes]]:
     return arrived
 
 
+@pytest.fixture(params=["asyncio", "uvloop"])
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    """Runs on a worker's loop, and on the one where that is not installed: TLS is the loop's."""
+    factory = pytest.importorskip("uvloop").new_event_loop if request.param == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as made:
+        yield made
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def context(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
+    """The target's TLS, or None for plain HTTP; the worker trusts it."""
+    if request.param == "plain":
+        return None
+    certificate: Path = request.getfixturevalue("certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return made
+
+
+async def answer(feature: Feature, writer: asyncio.StreamWriter) -> None:
+    for start in range(0, 0 if feature.silent else len(feature.answer), feature.piece_bytes):
+        writer.write(feature.answer[start : start + feature.piece_bytes])
+        await asyncio.sleep(0)
+    if feature.aborts:
+        writer.transport.abort()
+    elif feature.closes:
+        writer.close()
+
+
+async def compare(feature: Feature, target: Any, context: ssl.SSLContext | None) -> None:
+    target.behaviour = lambda _, writer: answer(feature, writer)
+    await target.start(context)
+    url = target.url if context is None else f"https://127.0.0.1:{target.port}"
+    try:
+        fast = await through_a_segment(feature, url)
+        by_fast = seen(target)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connections, "plain_status", lambda _: 0)
+            full = await through_a_segment(feature, url)
+        by_full = seen(target)
+        assert fast == full
+        assert by_fast == by_full
+        assert len(by_fast) == sum(fast.values()) == COUNT
+        assert await through_a_session(feature, url) == full
+    finally:
+        await target.stop()
+
+
 @pytest.mark.parametrize("name", FEATURES)
-async def test_a_feature_has_the_same_outcome_on_every_way(
-    target: Any, monkeypatch: pytest.MonkeyPatch, name: str
+def test_a_feature_has_the_same_outcome_on_every_way(
+    new_target: Any, context: ssl.SSLContext | None, runner: asyncio.Runner, name: str
 ) -> None:
-    feature = FEATURES[name]
-
-    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
-        if not feature.silent:
-            writer.write(feature.answer)
-        if feature.closes:
-            writer.close()
-
-    target.behaviour = answer
-    fast = await through_a_segment(feature, target.url)
-    by_fast = seen(target)
-    monkeypatch.setattr(connections, "plain_status", lambda _: 0)
-    full = await through_a_segment(feature, target.url)
-    by_full = seen(target)
-    assert fast == full
-    assert by_fast == by_full
-    assert len(by_fast) == sum(fast.values()) == COUNT
-    assert await through_a_session(feature, target.url) == full
+    runner.run(compare(FEATURES[name], new_target, context))
