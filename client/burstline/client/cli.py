@@ -1,8 +1,6 @@
 """The command `burstline`. Each subcommand is a module of `commands`, imported only when it is used."""
 
-import gc
 import importlib
-import os
 from typing import Any
 
 import click
@@ -33,9 +31,6 @@ COMMANDS = {
     "iam-policy": "Print the least IAM policy for a plan.",
 }
 """Name and one line of help, so that `--help` imports none of them."""
-
-YOUNG_COUNT = 50_000
-"""Objects between two passes of the garbage collector: importing makes a hundred thousand, and drops none of them."""
 
 EPILOG = """\b
 Examples:
@@ -96,14 +91,3 @@ class LazyGroup(NearGroup):
 @click.version_option(package_name="burstline", prog_name="burstline", message="%(prog)s %(version)s")
 def cli() -> None:
     """Send paced bursts at an API on AWS and learn which quota binds, when, and what to ask AWS for."""
-
-
-def main() -> None:
-    """Run the command line and exit."""
-    gc.set_threshold(YOUNG_COUNT)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than reading a plan
-    cli(prog_name="burstline")
-
-
-if __name__ == "__main__":
-    main()

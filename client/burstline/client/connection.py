@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
@@ -83,6 +83,18 @@ class Stubs:
         self.data: Any = DataServiceStub(channel)
         self.workers: Any = WorkerServiceStub(channel)
         self.quotas: Any = QuotaServiceStub(channel)
+
+
+class Runs(Protocol):
+    """Where runs are read: a server, or a store."""
+
+    async def list_runs(self, page_size: int, page_token: str = "") -> runs.ListRunsResponse:
+        """Return a page of runs, newest first."""
+        ...
+
+    async def get_report(self, name: str) -> bytes:
+        """Return a run's report, UTF-8 JSON."""
+        ...
 
 
 Method = Callable[[Stubs], Any]
@@ -255,7 +267,7 @@ def _credentials(access: Access) -> grpc.ChannelCredentials:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-async def find_run(connection: Connection, text: str) -> v1.Run:
+async def find_run(connection: Runs, text: str) -> v1.Run:
     """Return the run that an id, a unique beginning of one, `last`, or `last~2` (two before it) names.
 
     Raises:
@@ -281,7 +293,7 @@ async def find_run(connection: Connection, text: str) -> v1.Run:
     return found[0]
 
 
-async def all_runs(connection: Connection) -> AsyncIterator[v1.Run]:
+async def all_runs(connection: Runs) -> AsyncIterator[v1.Run]:
     """Yield every run, newest first, a page at a time."""
     token = ""
     while True:

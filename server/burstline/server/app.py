@@ -100,9 +100,19 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def running(settings: ServerSettings, *, judge: Judge | None = None) -> AsyncIterator[RunningServer]:
-    """Run a server inside an `async with` block; raises as `serve`. `judge` stands in for `judging.judge`."""
-    store = await asyncio.to_thread(Store, settings.store)
+async def running(
+    settings: ServerSettings, *, judge: Judge | None = None, store: Store | None = None
+) -> AsyncIterator[RunningServer]:
+    """Run a server inside an `async with` block; raises as `serve`.
+
+    Args:
+        settings: what to serve.
+        judge: stands in for `judging.judge`.
+        store: one that is open already, and stays so, in place of the settings'.
+    """
+    opened = None if store is not None else await asyncio.to_thread(Store, settings.store)
+    store = store or opened
+    assert store is not None
     try:
         version = importlib.metadata.version("burstline")
         clock = SystemClock()
@@ -120,7 +130,8 @@ async def running(settings: ServerSettings, *, judge: Judge | None = None) -> As
             with contextlib.suppress(StoreUnavailable):  # then they end by themselves
                 await owning.release()
     finally:
-        await asyncio.to_thread(store.close)
+        if opened is not None:
+            await asyncio.to_thread(opened.close)
 
 
 @contextlib.asynccontextmanager

@@ -143,6 +143,9 @@ def run_worker_processes(settings: AgentSettings, count: int) -> int:
 def prepare() -> None:
     """Import what a worker needs, before there is anything to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a worker is one core, and NumPy's threads take time to start
+    from burstline.workers.sending.importing import import_sending
+
+    import_sending()
     import burstline.workers.joining.agent  # noqa: F401
 
     _loop_factory()

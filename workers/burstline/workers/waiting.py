@@ -21,12 +21,9 @@ class WaitingWorkers:
 
     On Linux it is forked, with what this process has imported until then: make it before any thread, and before gRPC
     is used (imported is no harm).
-
-    Args:
-        count: workers, >= 1.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         context: Context = multiprocessing.get_context("spawn")
         forked = sys.platform == "linux"
         if forked:
@@ -34,14 +31,14 @@ class WaitingWorkers:
         theirs, self._ours = context.Pipe(duplex=False)
         inherited = self._ours if forked else None
         self._process: BaseProcess = context.Process(
-            target=_wait_and_work, args=(theirs, inherited, os.getpid(), count), name="burstline workers"
+            target=_wait_and_work, args=(theirs, inherited, os.getpid()), name="burstline workers"
         )
         self._process.start()
         theirs.close()
 
-    def attach(self, address: str) -> None:
-        """Tell them which server, host:port, they belong to."""
-        self._ours.send(address)
+    def attach(self, address: str, count: int) -> None:
+        """Tell them which server, host:port, they belong to, and that they are so many, >= 1."""
+        self._ours.send((address, count))
 
     def stop(self) -> None:
         """Ask them to end, and end them if they do not in time; blocks."""
@@ -53,7 +50,7 @@ class WaitingWorkers:
         self._ours.close()
 
 
-def _wait_and_work(told: Connection, inherited: Connection | None, parent: int, count: int) -> None:
+def _wait_and_work(told: Connection, inherited: Connection | None, parent: int) -> None:
     """The process's main function; `inherited` is the parent's end of the pipe, if it was forked with it."""
     if inherited is not None:
         inherited.close()
@@ -61,7 +58,7 @@ def _wait_and_work(told: Connection, inherited: Connection | None, parent: int, 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     prepare()
     try:
-        address: str = told.recv()
+        address, count = told.recv()
     except EOFError:
         return
     threading.Thread(target=end_with, args=(told,), daemon=True, name="lifeline").start()

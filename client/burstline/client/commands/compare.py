@@ -93,7 +93,7 @@ async def _reports(
 
     from burstline.client.connection import find_run
     from burstline.client.running.outcome import fetch_report
-    from burstline.client.stored import looking
+    from burstline.client.stored import reading
 
     found: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
@@ -103,6 +103,6 @@ async def _reports(
                 found.append(files[name])
                 continue
             if connection is None:
-                connection = await stack.enter_async_context(looking(access))
+                connection = await stack.enter_async_context(reading(access))
             found.append(await fetch_report(connection, await find_run(connection, name)))
     return found

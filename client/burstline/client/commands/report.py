@@ -42,7 +42,7 @@ def command(
     from burstline.client.connection import Access, find_run
     from burstline.client.errors import UsageError
     from burstline.client.running.outcome import fetch_report, write_report
-    from burstline.client.stored import looking
+    from burstline.client.stored import reading
     from burstline.client.writing import check_writable
 
     files = {
@@ -57,7 +57,7 @@ def command(
     check_writable(*files.values())
 
     async def write() -> int:
-        async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
+        async with reading(Access(server, token, ca, cert, key) if server else None) as connection:
             report = await fetch_report(connection, await find_run(connection, run))
         write_report(report, **files)
         return 0

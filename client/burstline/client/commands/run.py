@@ -73,9 +73,10 @@ def command(
     from burstline.client.running.children import Children, default_workers
     from burstline.client.traces import traced_command
 
-    with traced_command("run"), Children() as children:
+    begun: Children | None = click.get_current_context().obj
+    with traced_command("run"), begun or Children() as children:
         if server is None:  # before all else: server and workers get ready while this process reads the plan
-            children.begin_engine(workers or default_workers())
+            children.begin_engine()
         from burstline.client.paths import local_store
         from burstline.client.spelling.plans import load_plan
         from burstline.client.writing import check_writable
@@ -93,7 +94,7 @@ def command(
             from burstline.client.running.engine import order_for
 
             _ask(loaded, yes)
-            children.order(order_for(loaded.message, store, aws, wait_s))
+            children.begin_engine().order(order_for(loaded.message, store, workers or default_workers(), aws, wait_s))
         import asyncio  # this, gRPC and what shows progress: while the server starts
 
         from burstline.client.connection import Access

@@ -54,14 +54,14 @@ def command(
     from burstline.client.connection import Access, all_runs
     from burstline.client.consoles import output_console
     from burstline.client.reports.listing import Filter, run_document, runs_table
-    from burstline.client.stored import looking
+    from burstline.client.stored import reading
 
     youngest_s = time.time() - option_seconds("--since", since) if since else 0.0
     wanted = Filter(name, states, verdicts, youngest_s)
 
     async def list_them() -> int:
         found = []
-        async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
+        async with reading(Access(server, token, ca, cert, key) if server else None) as connection:
             async for run in all_runs(connection):
                 if wanted.takes(run):
                     found.append(run)

@@ -24,10 +24,10 @@ def command(run: str, server: str | None, token: str, ca: Path | None, cert: Pat
     from burstline.client.connection import Access, find_run
     from burstline.client.consoles import output_console
     from burstline.client.running.outcome import fetch_report, print_report
-    from burstline.client.stored import looking
+    from burstline.client.stored import reading
 
     async def show() -> int:
-        async with looking(Access(server, token, ca, cert, key) if server else None) as connection:
+        async with reading(Access(server, token, ca, cert, key) if server else None) as connection:
             report = await fetch_report(connection, await find_run(connection, run))
         print_report(report, output_console(), quiet=False)
         return 0

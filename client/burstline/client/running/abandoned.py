@@ -9,8 +9,6 @@ import asyncio
 import os
 import time
 
-from burstline.server.app import running
-from burstline.server.settings import ServerSettings
 from burstline.server.store.store import Store
 
 SETTLE_WAIT_S = 10.0
@@ -19,30 +17,29 @@ SETTLE_WAIT_S = 10.0
 CHECK_EVERY_S = 0.1
 
 
-async def settle_abandoned(store_url: str) -> None:
-    """Settle the runs of ended processes in a store; quick when there are none."""
-    store = await asyncio.to_thread(Store, store_url)
-    try:
-        if not await _left(store, everyone=True):
-            return
-        settings = ServerSettings(
-            listen="127.0.0.1:0",
-            http="",
-            store=store_url,
-            lease_s=0.1,
-            silence_margin_s=0.0,
-            takeover_grace_s=0.0,
-            worker_wait_s=0.0,
-            more_workers_wait_s=0.0,
-            return_wait_s=0.0,
-        )
-        async with running(settings):
-            end_s = time.monotonic() + SETTLE_WAIT_S
-            # the store is the only place that says when another part of this process is done
-            while await _left(store, everyone=False) and time.monotonic() < end_s:  # noqa: ASYNC110
-                await asyncio.sleep(CHECK_EVERY_S)
-    finally:
-        await asyncio.to_thread(store.close)
+async def settle_abandoned(store: Store, url: str) -> None:
+    """Settle the runs of ended processes in a store, open at `url`; quick when there are none."""
+    if not await _left(store, everyone=True):
+        return
+    from burstline.server.app import running  # late: a quarter of a second, and there are hardly ever any
+    from burstline.server.settings import ServerSettings
+
+    settings = ServerSettings(
+        listen="127.0.0.1:0",
+        http="",
+        store=url,
+        lease_s=0.1,
+        silence_margin_s=0.0,
+        takeover_grace_s=0.0,
+        worker_wait_s=0.0,
+        more_workers_wait_s=0.0,
+        return_wait_s=0.0,
+    )
+    async with running(settings):
+        end_s = time.monotonic() + SETTLE_WAIT_S
+        # the store is the only place that says when another part of this process is done
+        while await _left(store, everyone=False) and time.monotonic() < end_s:  # noqa: ASYNC110
+            await asyncio.sleep(CHECK_EVERY_S)
 
 
 async def _left(store: Store, *, everyone: bool) -> bool:

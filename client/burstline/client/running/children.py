@@ -5,18 +5,19 @@ child ends itself. Children have a session of their own, so that Ctrl-C in the t
 stopped in order.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from burstline.client.running.engine import Engine
 
 STOP_WAIT_S = 4.0
 """From SIGTERM to SIGKILL."""
@@ -29,17 +30,6 @@ ORPHAN_WAIT_S = 1.0
 
 LISTENING = "listening on "
 """What a child's first line of output begins with; the rest is its address."""
-
-FAILED = "failed: "
-"""Or with this, and why it cannot start, as a JSON string."""
-
-
-def line_from_parent() -> str:
-    """Return the line that the parent writes to standard input; "" if it ended first."""
-    line = b""
-    while not line.endswith(b"\n") and (sign := os.read(0, 1)):
-        line += sign
-    return line.decode().strip()
 
 
 def default_workers() -> int:
@@ -55,8 +45,7 @@ class Children:
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._engine: subprocess.Popen[bytes] | None = None
-        self._ordered = False
+        self._engine: Engine | None = None
 
     def __enter__(self) -> "Children":
         return self
@@ -73,47 +62,29 @@ class Children:
     def start(self, *arguments: str, log: Path | IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
         """Start `burstline ARGUMENTS --with-parent`; its errors go to `log`, or to ours."""
         opened = log.open("ab") if isinstance(log, Path) else log
+        command = [sys.executable, "-m", "burstline.client", *arguments, "--with-parent"]
+        out = PIPE if "emulate" in arguments else DEVNULL
         try:
-            heard = "emulate" in arguments
-            return self._start("burstline.client", *arguments, "--with-parent", heard=heard, log=opened)
+            process = subprocess.Popen(command, stdin=PIPE, stdout=out, stderr=opened, start_new_session=True)
+            self._processes.append(process)
+            return process
         finally:
             if isinstance(log, Path) and opened is not None:
                 opened.close()
 
-    def _start(
-        self, module: str, *arguments: str, heard: bool = True, log: IO[bytes] | None = None
-    ) -> "subprocess.Popen[bytes]":
-        command, out = [sys.executable, "-m", module, *arguments], PIPE if heard else DEVNULL
-        process = subprocess.Popen(command, stdin=PIPE, stdout=out, stderr=log, start_new_session=True)
-        self._processes.append(process)
-        return process
-
-    def begin_engine(self, worker_count: int) -> None:
-        """Start a process with a server and so many workers, unless there is one; it gets ready, and waits."""
+    def begin_engine(self, *, fork: bool = False) -> "Engine":
+        """Return the process with a server and workers, begun unless there is one; `fork` as `Engine` has it."""
         if self._engine is None:
-            self._engine = self._start("burstline.client.running.engine", str(worker_count))
+            from burstline.client.running.engine import Engine
 
-    def order(self, order: Mapping[str, Any]) -> None:
-        """Tell the engine that was begun what to serve (`engine.order_for`), unless it was told."""
-        engine = self._engine
-        assert engine is not None
-        assert engine.stdin is not None
-        if not self._ordered:
-            self._ordered = True
-            with suppress(OSError):  # it has ended: asking for its address says so
-                engine.stdin.write(json.dumps(order).encode() + b"\n")
-                engine.stdin.flush()
-
-    async def engine_address(self) -> str:
-        """Return where the engine listens, once it was told to; raises as `address`."""
-        assert self._engine is not None
-        return await self.address(self._engine, "the embedded server")
+            self._engine = Engine(fork=fork)
+        return self._engine
 
     async def address(self, process: "subprocess.Popen[bytes]", what: str) -> str:
         """Return the address that a child says it listens on.
 
         Raises:
-            ClientError: it ended, said why it cannot, or said nothing in time.
+            ClientError: it ended, or said nothing in time.
         """
         import asyncio
 
@@ -124,8 +95,6 @@ class Children:
         with suppress(TimeoutError):
             line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_WAIT_S)
         text = line.decode(errors="replace").strip()
-        if text.startswith(FAILED):
-            raise ClientError(json.loads(text.removeprefix(FAILED)))
         if not text.startswith(LISTENING):
             raise ClientError(f"{what} did not start (it said: {text or 'nothing'})")
         return text.removeprefix(LISTENING)
@@ -138,16 +107,24 @@ class Children:
         """End all at once, without waiting."""
         for process in self._processes:
             process.kill()
+        if self._engine is not None:
+            self._engine.kill()
 
     def stop(self) -> None:
         """Ask all to end, and end those that do not in time; blocks."""
-        for process in self._processes:
-            process.terminate()
+        engine = self._engine
+        for one in (*self._processes, *([engine] if engine else ())):
+            one.terminate()
         end_s = time.monotonic() + STOP_WAIT_S
         for process in self._processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, end_s - time.monotonic()))
+        if engine is not None:
+            engine.join(max(0.0, end_s - time.monotonic()))
         self.kill()
+        if engine is not None:
+            engine.join()
+            engine.close()
         for process in self._processes:
             process.wait()
             for pipe in (process.stdin, process.stdout):
@@ -155,7 +132,7 @@ class Children:
                     with suppress(OSError):
                         pipe.close()
         self._processes.clear()
-        self._engine, self._ordered = None, False
+        self._engine = None
 
     async def stopped(self) -> None:
         """Do `stop` in a thread."""
@@ -164,12 +141,12 @@ class Children:
         await asyncio.to_thread(self.stop)
 
 
-def end_with_parent() -> None:
-    """Start a thread that ends this process when standard input closes: SIGTERM first, for good soon after."""
+def end_with_parent(pipe: int = 0) -> None:
+    """Start a thread that ends this process when a pipe, standard input, closes: SIGTERM first, for good soon after."""
 
     def wait() -> None:
         with suppress(OSError):
-            while os.read(0, 4096):
+            while os.read(pipe, 4096):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(ORPHAN_WAIT_S)

@@ -1,5 +1,6 @@
 """A server inside this process with worker processes beside it, for the length of one run."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from burstline.server.app import running
 from burstline.server.aws.settings import AwsSettings
 from burstline.server.errors import CannotStart
 from burstline.server.settings import ServerSettings
+from burstline.server.store.store import Store
 
 START_DELAY_S = 0.1
 """From `Start` to T0, seconds: all workers are ready by then, on this machine, and share its clock."""
@@ -48,8 +50,10 @@ async def embedded_server(
     )
     async with contextlib.AsyncExitStack() as stack:
         try:
-            await settle_abandoned(store)
-            server = await stack.enter_async_context(running(settings))
+            kept = await asyncio.to_thread(Store, store)
+            stack.push_async_callback(asyncio.to_thread, kept.close)
+            await settle_abandoned(kept, store)
+            server = await stack.enter_async_context(running(settings, store=kept))
         except CannotStart as error:
             raise ClientError(error.message) from error
         yield Access(server.grpc_address)

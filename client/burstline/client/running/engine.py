@@ -1,17 +1,21 @@
-"""An embedded server and its workers as a process of their own: `python -m` this, begun before there is a plan.
+"""An embedded server and its workers as a process of their own, begun before there is a plan.
 
-What `run` needs to import takes longer than all else before its first request. So it starts this process first of all;
+What `run` needs to import takes longer than all else before its first request. So it begins this process first of all;
 both import side by side, on two cores, and what server and workers share is imported once, before the workers are
-forked. When the plan is read, a line on standard input says what to serve.
+forked. When the plan is read, an order says what to serve.
 """
 
 import gc
-import json
+import multiprocessing
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from burstline.client.running.children import FAILED, LISTENING, end_with_parent, line_from_parent
+from burstline.client.running.children import START_WAIT_S, end_with_parent
 
 if TYPE_CHECKING:
     from burstline.server.aws.settings import AwsSettings
@@ -19,14 +23,103 @@ if TYPE_CHECKING:
     from burstline.workers.waiting import WaitingWorkers
 
 
-def main() -> int:
+class Engine:
+    """That process, as the one that begins it sees it.
+
+    Args:
+        fork: fork it, where the system can: it is there at once. Only a process that has done nothing yet may, for a
+            fork has no threads, and no event loop that would answer.
+    """
+
+    def __init__(self, *, fork: bool) -> None:
+        fork = fork and sys.platform == "linux"
+        context: ForkContext | SpawnContext = multiprocessing.get_context("spawn")
+        if fork:
+            context = multiprocessing.get_context("fork")
+        told, self._tells = context.Pipe(duplex=False)
+        self._hears, says = context.Pipe(duplex=False)
+        inherited = (self._tells, self._hears) if fork else ()
+        self._process: BaseProcess = context.Process(
+            target=_main, args=(told, says, inherited), name="burstline engine"
+        )
+        self._process.start()
+        told.close()
+        says.close()
+        self._ordered = False
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Say what to serve (`order_for`), unless that was said."""
+        if not self._ordered:
+            self._ordered = True
+            try:
+                self._tells.send(order)
+            except OSError:
+                return  # it has ended: asking for its address says so
+
+    def address(self) -> str:
+        """Return where it listens, once it was told what to serve; blocks.
+
+        Raises:
+            ClientError: it ended, said why it cannot serve, or said nothing in time.
+        """
+        from burstline.client.errors import ClientError
+
+        try:
+            address, problem = self._hears.recv() if self._hears.poll(START_WAIT_S) else ("", "it is not ready in time")
+        except EOFError:
+            address, problem = "", "the embedded server ended before it was ready"
+        if problem:
+            raise ClientError(problem)
+        return str(address)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for its end."""
+        self._process.join(timeout_s)
+
+    def close(self) -> None:
+        """Forget a process that has ended."""
+        self._tells.close()
+        self._hears.close()
+        self._process.close()
+
+
+def order_for(
+    plan: "v1.Plan", store: str, worker_count: int, aws: "AwsSettings | None" = None, aws_wait_s: float = 0.0
+) -> dict[str, Any]:
+    """Return what `serve` needs to serve a plan: whoever runs one of their own allows the hosts that it names."""
+    from burstline.client.running.consent import host_of, is_loopback
+
+    pool = plan.auth.cognito  # tokens are fetched where it says
+    hosts = dict.fromkeys(host_of(url) for url in (plan.target.url, pool.token_url, pool.endpoint_url) if url)
+    return {
+        "store": store,
+        "worker_count": worker_count,
+        "allow": tuple(host for host in hosts if not is_loopback(host)),
+        "aws": aws,
+        "aws_wait_s": aws_wait_s,
+    }
+
+
+def _main(told: Connection, says: Connection, inherited: Sequence[Connection]) -> None:
     """Get ready, wait for what to serve, and serve it until SIGTERM or the parent's end."""
+    for connection in inherited:
+        connection.close()
+    os.setsid()  # Ctrl-C in the terminal is for the parent
+    os.dup2(2, 1)  # standard output is the command's
     gc.disable()  # importing makes a hundred thousand objects, and drops none of them
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy would start take time, and do not fork
     _import_shared()
     from burstline.workers.waiting import WaitingWorkers
 
-    workers = WaitingWorkers(int(sys.argv[1]))
+    workers = WaitingWorkers()
     import asyncio
     import logging
 
@@ -36,14 +129,15 @@ def main() -> int:
 
     gc.freeze()
     gc.enable()
-    order = line_from_parent()
-    if not order:
+    try:
+        order: dict[str, Any] = told.recv()
+    except EOFError:  # there will be no plan
         workers.stop()
-        return 0
-    end_with_parent()
+        return
+    end_with_parent(told.fileno())
     set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
     with traced("burstline-server"):
-        return asyncio.run(serve(workers, **json.loads(order)))
+        asyncio.run(serve(workers, says, **order))
 
 
 def _import_shared() -> None:
@@ -59,53 +153,31 @@ def _import_shared() -> None:
     import burstline.wire.window  # noqa: F401
 
 
-def order_for(plan: "v1.Plan", store: str, aws: "AwsSettings | None" = None, aws_wait_s: float = 0.0) -> dict[str, Any]:
-    """Return what `serve` needs to serve a plan: whoever runs one of their own allows the hosts that it names."""
-    import dataclasses
-
-    from burstline.client.running.consent import host_of, is_loopback
-
-    pool = plan.auth.cognito  # tokens are fetched where it says
-    hosts = dict.fromkeys(host_of(url) for url in (plan.target.url, pool.token_url, pool.endpoint_url) if url)
-    return {
-        "store": store,
-        "allow": [host for host in hosts if not is_loopback(host)],
-        "aws": None if aws is None else dataclasses.asdict(aws),
-        "aws_wait_s": aws_wait_s,
-    }
-
-
 async def serve(
-    workers: "WaitingWorkers", store: str, allow: list[str], aws: dict[str, Any] | None, aws_wait_s: float
-) -> int:
-    """Serve until SIGTERM, see `embedded.embedded_server`; says on standard output where, or why it cannot."""
+    workers: "WaitingWorkers",
+    says: Connection,
+    *,
+    store: str,
+    worker_count: int,
+    allow: tuple[str, ...],
+    aws: "AwsSettings | None",
+    aws_wait_s: float,
+) -> None:
+    """Serve until SIGTERM, see `embedded.embedded_server`; says where, or why it cannot."""
     import asyncio
     import signal
 
     from burstline.client.errors import ClientError
     from burstline.client.running.embedded import embedded_server
-    from burstline.server.aws.settings import Asking, AwsSettings
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    asked = None if aws is None else AwsSettings(**{**aws, "asking": Asking(aws["asking"])})
     try:
-        async with embedded_server(store, allow=tuple(allow), aws=asked, aws_wait_s=aws_wait_s) as access:
-            workers.attach(access.server)
-            _say(f"{LISTENING}{access.server}")
+        async with embedded_server(store, allow=allow, aws=aws, aws_wait_s=aws_wait_s) as access:
+            workers.attach(access.server, worker_count)
+            says.send((access.server, ""))
             await stop.wait()
             await asyncio.to_thread(workers.stop)  # first: to them a server that goes would be one to wait for
     except ClientError as error:
-        _say(f"{FAILED}{json.dumps(str(error))}")
+        says.send(("", str(error)))
         workers.stop()
-        return 1
-    return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

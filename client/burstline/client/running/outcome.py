@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
-from burstline.client.connection import Connection
+from burstline.client.connection import Runs
 from burstline.client.errors import ClientError, ServerFailed
 from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
 
 
-async def fetch_report(connection: Connection, run: v1.Run) -> dict[str, Any]:
+async def fetch_report(connection: Runs, run: v1.Run) -> dict[str, Any]:
     """Return a run's report.
 
     Raises:

@@ -1,5 +1,6 @@
 """One run from the plan to the exit code, on a given server or an embedded one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -104,10 +105,10 @@ async def server_for(loaded: LoadedPlan, options: RunOptions, children: Children
     if options.access is not None:
         yield options.access
         return
-    children.begin_engine(options.worker_count)
-    children.order(order_for(loaded.message, options.store, options.aws, options.aws_wait_s))
+    engine = children.begin_engine()
+    engine.order(order_for(loaded.message, options.store, options.worker_count, options.aws, options.aws_wait_s))
     try:
-        yield Access(await children.engine_address())
+        yield Access(await asyncio.to_thread(engine.address))
     finally:
         await children.stopped()
 

@@ -13,7 +13,7 @@ from burstline.server.aws.errors import Absent, AwsError, Denied, Unreachable
 from burstline.server.aws.settings import Asking, AwsSettings
 from burstline.server.clock import Clock, nanos
 from burstline.server.errors import InvalidRequest, NotFound, ServerError, WrongState
-from burstline.server.services.run_service import page_size, run_id
+from burstline.server.services.stored_runs import page_size, run_id
 from burstline.server.settings import ServerSettings
 from burstline.server.store.increase_rows import IncreaseRow, IncreaseRows
 from burstline.server.store.store import Store

@@ -1,8 +1,6 @@
 """`RunService` on the wire: thin, for the work is in `runs`."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,7 +13,8 @@ from burstline.server.control.active import ActiveRun
 from burstline.server.control.admitting import ceiling_violations, check_files, check_host
 from burstline.server.control.progress import RECENT_S, last_full, outcomes_of, phase_name, progress_of
 from burstline.server.control.runs import Runs
-from burstline.server.errors import InvalidRequest, NotFound, WrongState
+from burstline.server.errors import InvalidRequest
+from burstline.server.services.stored_runs import page_of_runs, report_of_run, run_id, run_to_proto
 from burstline.server.settings import ServerSettings
 from burstline.server.store.rows import RunRow
 from burstline.server.store.store import PIECE_BYTES, Store
@@ -29,8 +28,6 @@ from burstline.wire.plan import plan_from_proto
 if TYPE_CHECKING:
     from burstline.server.control.uses import Use
 
-DEFAULT_PAGE = 50
-LARGEST_PAGE = 1_000
 LARGEST_BYTES = 960 * 1024
 """Of a plan with its account: a worker gets it in a message, which has at most 1 MiB, with some words beside it."""
 STORED_EVERY_S = 1.0
@@ -74,10 +71,7 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
 
     async def ListRuns(self, request: wire.ListRunsRequest, context: object) -> wire.ListRunsResponse:
         """Return a page of runs without their plans' bodies."""
-        size = page_size(request.page_size)
-        rows = await self._store.runs(size + 1, _parse_token(request.page_token))
-        token = _make_token(rows[size - 1]) if len(rows) > size else ""
-        return wire.ListRunsResponse(runs=[run_to_proto(row, brief=True) for row in rows[:size]], next_page_token=token)
+        return await page_of_runs(self._store, request.page_size, request.page_token)
 
     async def WatchRun(self, request: wire.WatchRunRequest, context: object) -> AsyncIterator[wire.RunProgress]:
         """Yield where a run stands, until it ended."""
@@ -150,16 +144,7 @@ class RunService(run_service_pb2_grpc.RunServiceServicer):
 
     async def GetReport(self, request: wire.GetReportRequest, context: object) -> AsyncIterator[wire.ReportChunk]:
         """Yield a report in pieces."""
-        row = await self._runs.row(run_id(request.name))
-        if not row.state.final:
-            state = row.state.value
-            raise WrongState(
-                f"{request.name} is {state}: its report is there when it has ended",
-                reason="RUN_NOT_ENDED", run=request.name, state=state,
-            )  # fmt: skip
-        document = await self._store.report(row.id)
-        if document is None:
-            raise WrongState(f"{request.name} has no report: {row.reason}", reason="NO_REPORT", run=request.name)
+        document = await report_of_run(self._store, await self._runs.row(run_id(request.name)))
         for start in range(0, len(document), PIECE_BYTES):
             yield wire.ReportChunk(json=document[start : start + PIECE_BYTES])
 
@@ -195,57 +180,3 @@ def _checked(asked: v1.Run, request_id: str) -> tuple[Plan, Account]:
     if violations or plan is None or account is None:
         raise InvalidRequest(violations)
     return plan, account
-
-
-def run_id(name: str) -> str:
-    """Return the id in `runs/{run}`; raises InvalidRequest or NotFound."""
-    head, _, tail = name.partition("/")
-    if head != "runs" or not tail:
-        raise InvalidRequest([Violation("name", f"{name!r} is not of the form runs/RUN")])
-    if len(tail) > 40 or "/" in tail:
-        raise NotFound(f"there is no {name}", reason="RUN_NOT_FOUND", run=name)
-    return tail
-
-
-def page_size(asked: int) -> int:
-    """Return a page size within its limits; raises InvalidRequest if negative."""
-    if asked < 0:
-        raise InvalidRequest([Violation("page_size", f"{asked} is negative; allowed are 1 to {LARGEST_PAGE}")])
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-
-
-def _make_token(row: RunRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.create_nanos}/{row.id}".encode()).decode()
-
-
-def _parse_token(token: str) -> tuple[int, str] | None:
-    if not token:
-        return None
-    try:
-        created, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
-        return int(created), last
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest([Violation("page_token", "it is not one that this server gave")]) from error
-
-
-def run_to_proto(row: RunRow, *, brief: bool = False) -> v1.Run:
-    """Return a run as a message; `brief` leaves plan and account out but for the plan's name."""
-    message = v1.Run(
-        name=f"runs/{row.id}",
-        state=v1.Run.State.Value(row.state.value),
-        verdict=row.verdict,
-        reason=row.reason,
-        worker_count=row.worker_count,
-    )
-    if brief:
-        message.plan.name = row.name
-    else:
-        message.plan.ParseFromString(row.plan)
-        if row.account is not None:
-            message.account.ParseFromString(row.account)
-    message.create_time.FromNanoseconds(row.create_nanos)
-    if row.start_nanos is not None:
-        message.start_time.FromNanoseconds(row.start_nanos)
-    if row.end_nanos is not None:
-        message.end_time.FromNanoseconds(row.end_nanos)
-    return message

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -18,11 +19,13 @@ from burstline.workers.joining.holdings import Holdings, Means
 from burstline.workers.joining.leasing import Leases
 from burstline.workers.joining.servers import Servers
 from burstline.workers.joining.streams import Stream, Streams
-from burstline.workers.metrics import WorkerMetrics
 from burstline.workers.segments.files import FileCache
 from burstline.workers.segments.looking import preflight_report
 from burstline.workers.segments.outbox import BEAT_S, Outbox
 from burstline.workers.settings import AgentSettings
+
+if TYPE_CHECKING:
+    from burstline.workers.metrics import MetricsServer, WorkerMetrics
 
 SILENCE_S = 4.0
 """A stream on which no heartbeat was answered for so long is given up, and a new one is opened."""
@@ -76,10 +79,12 @@ class Agent:
         self._attached = self._farewell = False
         self._latency_s: float | None = None
         self._files = FileCache(self._download)
-        self.metrics = WorkerMetrics()
         means = Means(self._estimate, self._leases, self._files, settings.version, self._outbox, self._seen)
         self._holdings = Holdings(means)
-        self._metrics_server = self.metrics.serve(settings.metrics_host, settings.metrics_port)
+        self._metrics = _metrics_of(settings)
+        self._metrics_server: MetricsServer | None = None
+        if self._metrics is not None:
+            self._metrics_server = self._metrics.serve(settings.metrics_host, settings.metrics_port)
 
     async def run(self, stop: asyncio.Event) -> None:
         """See `run_agent`."""
@@ -271,7 +276,8 @@ class Agent:
             self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
 
     def _seen(self, window: Window) -> None:
-        self.metrics.observe(window)
+        if self._metrics is not None:
+            self._metrics.observe(window)
 
     async def _traced(self, name: str, run: str, parent: str, work: Coroutine[None, None, None]) -> None:
         with tracing.span(name, parent=parent, run=run.removeprefix("runs/"), worker=self._name):
@@ -289,6 +295,15 @@ class Agent:
 
     def _download(self, sha256: str) -> AsyncIterator[bytes]:
         return download(self._streams.channel, self._settings, sha256)
+
+
+def _metrics_of(settings: AgentSettings) -> "WorkerMetrics | None":
+    """Return metrics if they are asked for; an embedded run need not wait for Prometheus's client to be imported."""
+    if settings.metrics_port is None:
+        return None
+    from burstline.workers.metrics import WorkerMetrics
+
+    return WorkerMetrics()
 
 
 class _Silent(Exception):

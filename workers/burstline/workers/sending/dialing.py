@@ -49,7 +49,8 @@ class Dialer:
         self.proxied_plain = proxy is not None and target.scheme == "http"
         self.proxy_authorization = proxy_auth.encode() if proxy_auth is not None else ""
         self._gate = Gate(named=True) if proxy is not None else gate  # the proxy is the user's choice, by name
-        self._tls: ClientContext | None = client_context() if target.scheme == "https" else None
+        secure = target.scheme == "https" or (proxy is not None and proxy.scheme == "https")
+        self._tls: ClientContext | None = client_context() if secure else None
         self._last: Link | None = None
         tls = self._tls or True
         self._request = ClientRequest("GET", target, loop=loop, ssl=tls, proxy=proxy, proxy_auth=proxy_auth)

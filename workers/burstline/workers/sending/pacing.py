@@ -125,7 +125,7 @@ def tolerances(
     A burst of width 0 has no pace to keep within it, so `max_late_s` holds there.
     """
     found = np.full(len(dues_s), max_late_s)
-    for index in np.unique(phases).tolist():
+    for index in range(int(phases[0]), int(phases[-1]) + 1):  # ascending, as arrivals are
         shape = load[index].shape
         if isinstance(shape, Bursts) and shape.width_s > 0:
             inside = (phases == index) & ((dues_s - phase_starts_s[index]) % shape.every_s < shape.width_s)
