@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -39,6 +40,7 @@ class Window(_message.Message):
         LATE_COUNT_FIELD_NUMBER: _builtins.int
         CEILING_COUNT_FIELD_NUMBER: _builtins.int
         SLOTS_COUNT_FIELD_NUMBER: _builtins.int
+        TEMPLATE_COUNT_FIELD_NUMBER: _builtins.int
         phase: _builtins.int
         """Index of the phase in the plan."""
         due_count: _builtins.int
@@ -53,6 +55,8 @@ class Window(_message.Message):
         """Dropped because over `ceilings.request_count_per_second`."""
         slots_count: _builtins.int
         """Dropped because over `ceilings.in_flight_count`, or no socket was left."""
+        template_count: _builtins.int
+        """Dropped because a template of the request had no result."""
         def __init__(
             self,
             *,
@@ -63,10 +67,11 @@ class Window(_message.Message):
             late_count: _builtins.int = ...,
             ceiling_count: _builtins.int = ...,
             slots_count: _builtins.int = ...,
+            template_count: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_count", b"ceiling_count", "due_count", b"due_count", "late_count", b"late_count", "phase", b"phase", "sent_count", b"sent_count", "sent_on_wire_count", b"sent_on_wire_count", "slots_count", b"slots_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling_count", b"ceiling_count", "due_count", b"due_count", "late_count", b"late_count", "phase", b"phase", "sent_count", b"sent_count", "sent_on_wire_count", b"sent_on_wire_count", "slots_count", b"slots_count", "template_count", b"template_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,6 +241,73 @@ class Window(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Trouble(_message.Message):
+        """Something of the plan that failed, once for each place and reason."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Kind:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Window.Trouble._Kind.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            KIND_UNSPECIFIED: Window.Trouble._Kind.ValueType  # 0
+            """Not used."""
+            TEMPLATE: Window.Trouble._Kind.ValueType  # 1
+            """A template of a request had no result for an arrival."""
+            AUTHORIZATION: Window.Trouble._Kind.ValueType  # 2
+            """A token or credentials could not be renewed."""
+
+        class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+            """What can fail."""
+
+        KIND_UNSPECIFIED: Window.Trouble.Kind.ValueType  # 0
+        """Not used."""
+        TEMPLATE: Window.Trouble.Kind.ValueType  # 1
+        """A template of a request had no result for an arrival."""
+        AUTHORIZATION: Window.Trouble.Kind.ValueType  # 2
+        """A token or credentials could not be renewed."""
+
+        KIND_FIELD_NUMBER: _builtins.int
+        REQUEST_FIELD_NUMBER: _builtins.int
+        PLACE_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        EXAMPLE_FIELD_NUMBER: _builtins.int
+        FIRST_NANOS_FIELD_NUMBER: _builtins.int
+        COUNT_FIELD_NUMBER: _builtins.int
+        kind: Global___Window.Trouble.Kind.ValueType
+        """What failed."""
+        request: _builtins.int
+        """Index of the request in the plan. -1 where it is of all."""
+        place: _builtins.str
+        """Field of the plan, such as `json.price` or `auth.cognito`. At most 300 characters, as the texts that follow."""
+        reason: _builtins.str
+        """The kind of error, the same every time."""
+        example: _builtins.str
+        """What the reason leaves open, as it was the first time."""
+        first_nanos: _builtins.int
+        """Run time of the first time, nanoseconds."""
+        count: _builtins.int
+        """Arrivals that were dropped, or tries that failed. Over 0."""
+        def __init__(
+            self,
+            *,
+            kind: Global___Window.Trouble.Kind.ValueType = ...,
+            request: _builtins.int = ...,
+            place: _builtins.str = ...,
+            reason: _builtins.str = ...,
+            example: _builtins.str = ...,
+            first_nanos: _builtins.int = ...,
+            count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "example", b"example", "first_nanos", b"first_nanos", "kind", b"kind", "place", b"place", "reason", b"reason", "request", b"request"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SECOND_FIELD_NUMBER: _builtins.int
     WATERMARK_COUNT_FIELD_NUMBER: _builtins.int
     LOADS_FIELD_NUMBER: _builtins.int
@@ -257,6 +329,7 @@ class Window(_message.Message):
     SENT_BINS_FIELD_NUMBER: _builtins.int
     ANSWER_BINS_FIELD_NUMBER: _builtins.int
     COMPLETION_BINS_FIELD_NUMBER: _builtins.int
+    TROUBLES_FIELD_NUMBER: _builtins.int
     second: _builtins.int
     """Run time: it covers [second, second + 1). May be negative for warm-up work before T0."""
     watermark_count: _builtins.int
@@ -323,6 +396,10 @@ class Window(_message.Message):
     def completion_bins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window.SignatureBins]:
         """Answers by the time they arrived. One entry per signature."""
 
+    @_builtins.property
+    def troubles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window.Trouble]:
+        """What of the plan failed on the worker. At most 8."""
+
     def __init__(
         self,
         *,
@@ -347,10 +424,11 @@ class Window(_message.Message):
         sent_bins: Global___Window.Bins | None = ...,
         answer_bins: _abc.Iterable[Global___Window.SignatureBins] | None = ...,
         completion_bins: _abc.Iterable[Global___Window.SignatureBins] | None = ...,
+        troubles: _abc.Iterable[Global___Window.Trouble] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connect", b"connect", "due_bins", b"due_bins", "lateness", b"lateness", "loop_lag", b"loop_lag", "sent_bins", b"sent_bins", "tls", b"tls"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_bins", b"answer_bins", "answers", b"answers", "clock_error_nanos", b"clock_error_nanos", "completion_bins", b"completion_bins", "connect", b"connect", "cpu_ratio", b"cpu_ratio", "due_bins", b"due_bins", "failed_connection_count", b"failed_connection_count", "in_flight_count", b"in_flight_count", "latencies", b"latencies", "lateness", b"lateness", "loads", b"loads", "loop_lag", b"loop_lag", "marks", b"marks", "open_socket_count", b"open_socket_count", "opened_count", b"opened_count", "reused_count", b"reused_count", "second", b"second", "sent_bins", b"sent_bins", "tls", b"tls", "watermark_count", b"watermark_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_bins", b"answer_bins", "answers", b"answers", "clock_error_nanos", b"clock_error_nanos", "completion_bins", b"completion_bins", "connect", b"connect", "cpu_ratio", b"cpu_ratio", "due_bins", b"due_bins", "failed_connection_count", b"failed_connection_count", "in_flight_count", b"in_flight_count", "latencies", b"latencies", "lateness", b"lateness", "loads", b"loads", "loop_lag", b"loop_lag", "marks", b"marks", "open_socket_count", b"open_socket_count", "opened_count", b"opened_count", "reused_count", b"reused_count", "second", b"second", "sent_bins", b"sent_bins", "tls", b"tls", "troubles", b"troubles", "watermark_count", b"watermark_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

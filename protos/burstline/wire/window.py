@@ -12,6 +12,7 @@ from burstline.core.quota.answers.signatures import MEANINGS
 from burstline.v1 import windows_pb2 as v1
 from burstline.v1 import worker_service_pb2 as worker_v1
 from burstline.wire.checks import Checks
+from burstline.wire.troubles import troubles_from_proto, troubles_to_proto
 
 _WIDTHS: dict[int, np.dtype[Any]] = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 _NOTHING = Column(np.empty(0, np.int64), np.empty(0, np.int64))
@@ -73,6 +74,7 @@ def window_to_proto(window: Window) -> v1.Window:
         reused_count=window.reused,
         failed_connection_count=window.failed_connections,
         clock_error_nanos=round(window.clock_error_s * 1e9),
+        troubles=troubles_to_proto(window.troubles),
     )
 
 
@@ -111,6 +113,7 @@ def window_from_proto(message: v1.Window) -> Window:
         reused=message.reused_count,
         failed_connections=message.failed_connection_count,
         clock_error_s=message.clock_error_nanos * 1e-9,
+        troubles=troubles_from_proto(message, checks),
     )
     _check_counts(window.watermark, window.answers, checks)
     _check_signatures({key.signature for key in window.latencies}, "latencies", checks)
@@ -137,6 +140,7 @@ def outline_from_proto(message: v1.Window) -> Outline:
         _times_from_proto(message.lateness, "lateness", checks),
         message.in_flight_count,
         message.clock_error_nanos * 1e-9,
+        troubles_from_proto(message, checks),
     )
     _check_counts(outline.watermark, outline.answers, checks)
     _check_signatures([signature for signature, _ in outline.latencies], "latencies", checks)
@@ -159,7 +163,12 @@ def _check_counts(watermark: int, answers: Mapping[AnswerKey, int], checks: Chec
             checks.require(count > 0, f"answers[{i}].count", f"{count} of {answer.signature} is not over 0")
 
 
-_DROPS = {Drop.LATE: "late_count", Drop.CEILING: "ceiling_count", Drop.SLOTS: "slots_count"}
+_DROPS = {
+    Drop.LATE: "late_count",
+    Drop.CEILING: "ceiling_count",
+    Drop.SLOTS: "slots_count",
+    Drop.TEMPLATE: "template_count",
+}
 
 
 def _load_to_proto(phase: int, load: Load) -> v1.Window.Load:

@@ -113,7 +113,7 @@ def test_workers_count_what_came_due_and_what_they_sent(watched: Watched) -> Non
     assert events["opened"] + events["reused"] >= ledger["sent"]
     assert events["failed"] == 0
     reasons = by_label(prometheus.query("sum by (reason) (burstline_worker_requests_dropped_total)"), "reason")
-    assert set(reasons) == {"late", "ceiling", "slots"}
+    assert set(reasons) == {"late", "ceiling", "slots", "template"}
 
 
 def test_workers_show_their_own_health(watched: Watched) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from burstline.core.load.plan import Constant, Phase, Request
+from burstline.core.load.window import Drop
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.workers.errors import Refused
 from burstline.workers.joining.agent import run_agent
@@ -57,7 +58,7 @@ async def test_a_template_without_a_result_is_said_at_once(house: House, target:
     server.say(preflight=v1.Preflight(run="runs/r1", plan=plan_to_proto(plan)))
     await server.until(lambda: server.preflights)
     (answer,) = server.preflights[0].answers
-    assert answer.problem == "a template cannot be filled in (ZeroDivisionError)"
+    assert answer.problem == "path: a template cannot be filled in (ZeroDivisionError)"
 
 
 async def test_arrivals_whose_template_has_no_result_are_dropped_and_the_run_goes_on(house: House, target: Any) -> None:
@@ -67,8 +68,12 @@ async def test_arrivals_whose_template_has_no_result_are_dropped_and_the_run_goe
     key = server.assign(plan_for(target, load, requests=(Request("a", path="/{{ 1 // (n - 5) }}"),)))
     await server.start(key)
     assert (await server.end(key)).reason == "done"
-    loads = server.totals().loads[0]
-    assert (loads.due, loads.sent, sum(loads.dropped.values())) == (20, 19, 1)
+    totals = server.totals()
+    loads = totals.loads[0]
+    assert (loads.due, loads.sent, loads.dropped) == (20, 19, {Drop.TEMPLATE: 1})
+    ((key_of, trouble),) = totals.troubles.items()
+    assert (key_of.kind, key_of.request, key_of.place, key_of.reason) == ("template", 0, "path", "ZeroDivisionError")
+    assert (trouble.count, trouble.example.endswith("at arrival 5")) == (1, True)
 
 
 async def test_preflight_of_a_target_that_speaks_http_2_alone_says_that_this_may_be_why(

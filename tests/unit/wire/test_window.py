@@ -4,6 +4,7 @@ import pytest
 from burstline.core.load.histogram import Histogram
 from burstline.core.load.outline import summed
 from burstline.core.load.totals import Totals
+from burstline.core.load.troubles import LONGEST, MOST, Trouble, TroubleKey, TroubleKind
 from burstline.core.load.window import AnswerKey, Drop, Latency, LatencyKey, Load, Mark, Window, add_bins
 from burstline.v1 import windows_pb2 as v1
 from burstline.wire.errors import InvalidMessage
@@ -20,6 +21,10 @@ signature_bins = st.dictionaries(names, bins, max_size=3)
 
 def times(first: int, offsets: bytes, counts: bytes, width: int = 1) -> v1.Histogram:
     return v1.Histogram(first_index=first, offsets=offsets, counts=counts, offset_width=width, count_width=width)
+
+
+def trouble(kind: int = 1, example: str = "e", count: int = 1) -> v1.Window.Trouble:
+    return v1.Window.Trouble(kind=v1.Window.Trouble.Kind.ValueType(kind), example=example, count=count)
 
 
 def column(offsets: bytes, counts: bytes) -> v1.Window.Bins:
@@ -47,6 +52,11 @@ marks = st.builds(
     st.integers(0, 999),
     st.integers(0, 9),
 )
+troubles = st.dictionaries(
+    st.builds(TroubleKey, st.sampled_from(TroubleKind), st.integers(-1, 3), names, names),
+    st.builds(lambda nanos, text, count: Trouble(nanos * 1e-9, text, count), st.integers(0, 9), names, counts),
+    max_size=MOST,
+)
 windows = st.builds(
     Window,
     second=st.integers(-5, 100),
@@ -65,6 +75,7 @@ windows = st.builds(
     cpu_ratio=st.floats(0, 2),
     in_flight=st.integers(0, 99),
     clock_error_s=st.integers(0, 10**6).map(lambda n: n * 1e-9),
+    troubles=troubles,
 )
 
 
@@ -105,6 +116,10 @@ def test_totals_do_not_depend_on_the_order_of_windows(sample: list[Window]) -> N
         pytest.param(v1.Window(sent_bins=column(b"\0\2\1", b"\1\1\1")), "sent_bins", id="not ascending"),
         pytest.param(v1.Window(sent_bins=column(b"\1", b"\1")), "sent_bins", id="not from the first"),
         pytest.param(v1.Window(sent_bins=column(b"\0", b"\0")), "sent_bins", id="an empty bin"),
+        pytest.param(v1.Window(troubles=[trouble()] * (MOST + 1)), "troubles", id="too many troubles"),
+        pytest.param(v1.Window(troubles=[trouble(kind=0)]), "troubles[0].kind", id="trouble of no kind"),
+        pytest.param(v1.Window(troubles=[trouble(count=0)]), "troubles[0].count", id="trouble that never was"),
+        pytest.param(v1.Window(troubles=[trouble(example="x" * (LONGEST + 1))]), "troubles[0]", id="a novel"),
     ],
 )
 def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) -> None:
@@ -118,8 +133,8 @@ def test_a_malformed_window_is_refused_by_field(message: v1.Window, field: str) 
 @settings(max_examples=30, deadline=None)
 def test_an_outline_has_all_that_live_totals_add_up(window: Window) -> None:
     outline = outline_from_proto(window_to_proto(window))
-    assert (outline.loads, outline.answers, summed([outline.sent_bins])) == (
-        window.loads, window.answers, window.sent_bins,
+    assert (outline.loads, outline.answers, summed([outline.sent_bins]), outline.troubles) == (
+        window.loads, window.answers, window.sent_bins, window.troubles,
     )  # fmt: skip
     assert (outline.watermark, outline.second, outline.first_sent_bin) == (
         window.watermark, window.second, window.first_sent_bin,

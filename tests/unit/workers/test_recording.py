@@ -8,7 +8,7 @@ from burstline.core.load.histogram import Histogram
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import AnswerKey, Drop, LatencyKey, Window, add_bins
 from burstline.workers.recording.columns import Columns
-from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
+from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, UNMADE, WRITTEN, Gauges, Recorder, what
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,14 +55,14 @@ def test_each_event_lands_in_the_window_of_the_second_in_which_it_became_known()
 def test_drops_are_due_and_counted_by_reason_and_have_no_lateness() -> None:
     windows: list[Window] = []
     record = recorder(windows, position=10)
-    for kind in (LATE, CEILING, SLOTS, SLOTS, WRITTEN):
+    for kind in (LATE, CEILING, SLOTS, SLOTS, UNMADE, WRITTEN):
         record.due(kind, 1, 0.1, 0.13)
     record.finish(0.2)
     load = windows[0].loads[1]
-    assert (load.due, load.sent) == (5, 1)
-    assert load.dropped == {Drop.LATE: 1, Drop.CEILING: 1, Drop.SLOTS: 2}
+    assert (load.due, load.sent) == (6, 1)
+    assert load.dropped == {Drop.LATE: 1, Drop.CEILING: 1, Drop.SLOTS: 2, Drop.TEMPLATE: 1}
     assert windows[0].lateness.count == 1
-    assert windows[0].watermark == 15
+    assert windows[0].watermark == 16
 
 
 def test_a_request_that_waits_for_a_connection_is_sent_now_and_on_the_wire_later() -> None:
@@ -127,7 +127,7 @@ def test_gauges_are_taken_once_per_window() -> None:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from([WRITTEN, WRITTEN, WRITTEN, HANDED, LATE, CEILING, SLOTS]),
+        st.sampled_from([WRITTEN, WRITTEN, WRITTEN, HANDED, LATE, CEILING, SLOTS, UNMADE]),
         st.integers(0, 1),  # phase
         st.integers(0, 2),  # request
         st.integers(0, 3),  # signature

@@ -110,6 +110,9 @@ def _ledger(report: Report, console: Console) -> None:
     for name in ("scheduled", "not_due", "due", "dropped", "unsent", "lost", "sent"):
         if ledger[name] or name in ("scheduled", "sent"):
             _row(table, words(name), count_text(ledger[name]), "")
+        for reason, count in ledger["dropped_by_reason"].items() if name == "dropped" else ():
+            if count:
+                _row(table, f"  {words(reason)}", count_text(count), "")
     for outcome, count in ledger["outcomes"].items():
         if count:
             share = count / ledger["sent"] if ledger["sent"] else 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.load.troubles import Troubles
 from burstline.core.load.window import AnswerKey, Bins, Load
 
 WIDEST = 100_000
@@ -46,6 +47,7 @@ class Outline:
     lateness: Times
     in_flight: int = 0
     clock_error_s: float = 0.0
+    troubles: Troubles = field(default_factory=dict)
     first_sent_bin: int | None = field(init=False)
 
     def __post_init__(self) -> None:

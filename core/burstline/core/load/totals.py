@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from burstline.core.load.histogram import Histogram
+from burstline.core.load.troubles import Troubles, add_troubles
 from burstline.core.load.window import (
     AnswerKey,
     Bins,
@@ -58,6 +59,7 @@ class Totals:
         marks: segment index -> bin index -> mark; marks of different workers do not sum.
         lateness: of everything that was sent.
         clock_error_s: the largest half-width reported.
+        troubles: what of the plan failed on the workers.
     """
 
     loads: dict[int, Load] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Totals:
     reused: int = 0
     failed_connections: int = 0
     clock_error_s: float = 0.0
+    troubles: Troubles = field(default_factory=dict)
 
     def add(self, segment: int, window: Window) -> None:
         """Add one window of a segment (its index); the window is left alone."""
@@ -94,6 +97,7 @@ class Totals:
         add_signature_bins(self.answer_bins, window.answer_bins)
         add_signature_bins(self.completion_bins, window.completion_bins)
         self.marks.setdefault(segment, {}).update(window.marks)
+        add_troubles(self.troubles, window.troubles)
         self._add_gauges(second, window)
 
     def _add_gauges(self, second: Second, window: Window) -> None:

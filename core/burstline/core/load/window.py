@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from burstline.core.load.histogram import Histogram
+from burstline.core.load.troubles import Troubles
 
 BIN_S = 0.01
 """Width of a bin, seconds."""
@@ -16,11 +17,12 @@ BINS_PER_S = 100
 
 
 class Drop(StrEnum):
-    """Why a due request was not sent, by our own decision."""
+    """Why a due request was not sent, by our own decision: too late, over a ceiling, no socket, or not to be made."""
 
     LATE = "late"
     CEILING = "ceiling"
     SLOTS = "slots"
+    TEMPLATE = "template"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -148,6 +150,7 @@ class Window:
         reused: requests that went over an open connection.
         failed_connections: connections that could not be opened.
         clock_error_s: half-width of the error of the worker's clock estimate.
+        troubles: what of the plan failed; at most `troubles.MOST`.
     """
 
     second: int
@@ -171,6 +174,7 @@ class Window:
     reused: int = 0
     failed_connections: int = 0
     clock_error_s: float = 0.0
+    troubles: Troubles = field(default_factory=dict)
 
     @property
     def first_sent_bin(self) -> int | None:

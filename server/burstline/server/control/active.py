@@ -8,6 +8,7 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.outline import Outline
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
+from burstline.core.load.troubles import Trouble, TroubleKey, sentence
 from burstline.core.load.window import SegmentKey
 from burstline.core.quota.quotas import Account
 from burstline.server.clock import nanos, seconds
@@ -15,6 +16,8 @@ from burstline.server.control.live import LiveTotals
 from burstline.server.control.segments import Epoch, Segment, run_ledgers
 from burstline.server.judging.record import PreflightAnswer
 from burstline.server.store.rows import RunRow, RunState, WindowRow
+
+MOST_NOTICES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class ActiveRun:
     Attributes:
         changed: set whenever something came in; the driver clears it.
         ended: set once, when the row is final.
-        notices: sentences for the user, oldest first; at most 200.
+        notices: sentences for the user, oldest first; at most `MOST_NOTICES`.
         overdue: workers did not end in time and were told to stop.
         store_problem: why its windows cannot be kept at the moment; "" while they can.
         store_failed_nanos: since when, server clock.
@@ -54,6 +57,7 @@ class ActiveRun:
         self.segments: list[Segment] = []
         self.live = LiveTotals()
         self.notices: list[str] = []
+        self._told: set[TroubleKey] = set()
         self.reserved: set[str] = set()
         self.epoch_base = 0
         self.preflight: tuple[PreflightAnswer, ...] | None = None
@@ -73,7 +77,7 @@ class ActiveRun:
 
     def notice(self, text: str) -> None:
         """Tell whoever watches."""
-        if len(self.notices) < 200:
+        if len(self.notices) < MOST_NOTICES:
             self.notices.append(text)
 
     def epoch(self, key: SegmentKey) -> Epoch | None:
@@ -99,6 +103,14 @@ class ActiveRun:
             return
         epoch.add(sequence, window)
         self.live.add(window)
+        for key, trouble in window.troubles.items():
+            self._note_trouble(key, trouble)
+
+    def _note_trouble(self, key: TroubleKey, trouble: Trouble) -> None:
+        """Tell of something that failed on workers, once: how often it did is in the ledger and in the report."""
+        if key not in self._told and len(self._told) < MOST_NOTICES:
+            self._told.add(key)
+            self.notice(sentence(key, trouble, [request.name for request in self.plan.requests]))
 
     def run_s(self, now_nanos: int) -> float | None:
         """Return the run time; None while T0 is not set."""

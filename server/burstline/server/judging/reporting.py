@@ -12,6 +12,7 @@ from burstline.core.load.histogram import Histogram, bounds_of
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Phase, Plan
 from burstline.core.load.samples import TRANSPORT_SIGNATURES, Outcome
+from burstline.core.load.troubles import request_name
 from burstline.core.load.window import Drop
 from burstline.core.quota.advice.proposals import Advice
 from burstline.core.quota.answers.inflight import merged
@@ -50,6 +51,7 @@ def document(record: RunRecord, judgement: Judgement) -> dict[str, Any]:
             "limited_spans": [plain(span) for span in judgement.limited],
             "clock_error_s": record.totals.clock_error_s,
         },
+        "troubles": list(_troubles(record)),
         "bindings": [_binding(binding) for binding in judgement.bindings],
         "fits": [_fit(one) for one in judgement.fits],
         "findings": [plain(one) | {"headroom_ratio": one.headroom_ratio} for one in judgement.findings],
@@ -202,6 +204,13 @@ def _connections(record: RunRecord) -> dict[str, Any]:
         "connect_p99_s": quantiles(totals.connect, ("p99_s",))["p99_s"],
         "tls_p99_s": quantiles(totals.tls, ("p99_s",))["p99_s"],
     }
+
+
+def _troubles(record: RunRecord) -> Iterable[dict[str, Any]]:
+    """What of the plan failed on workers, by kind, place and reason."""
+    names = [request.name for request in record.plan.requests]
+    for key, trouble in sorted(record.totals.troubles.items()):
+        yield {**plain(key), "request": request_name(key, names), **plain(trouble)}
 
 
 def _binding(binding: Binding) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from burstline.core.quota.advice.cost import Cost, cost_of
 from burstline.core.quota.advice.demand import demand_of
 from burstline.core.quota.advice.fitted_advice import advise_fitted
 from burstline.core.quota.advice.proposals import Advice
-from burstline.core.quota.answers.honesty import TARGET_LATENESS_S, LimitedSpan, limited_s, limited_spans, overlaps
+from burstline.core.quota.answers.honesty import (
+    TARGET_LATENESS_S,
+    UNMADE,
+    LimitedSpan,
+    limited_s,
+    limited_spans,
+    overlaps,
+)
 from burstline.core.quota.answers.inflight import admitted_signatures, floor_of, in_flight
 from burstline.core.quota.answers.series import Floats, Series, series_of
 from burstline.core.quota.answers.settle import Settlement, settle
@@ -137,15 +144,26 @@ def _is_limited(record: RunRecord, spans: tuple[LimitedSpan, ...], bindings: tup
     return limited_s(spans) > LIMITED_RATIO * record.duration_s
 
 
+def _seconds(record: RunRecord, spans: tuple[LimitedSpan, ...]) -> str:
+    return f"{limited_s(spans):,.0f} of {record.duration_s:,.0f} s"
+
+
 def _own_notes(record: RunRecord, spans: tuple[LimitedSpan, ...], limited: bool) -> list[str]:
     notes = []
     late = record.target_lateness_p99_s
     if late is not None and late > TARGET_LATENESS_S:
         notes.append(f"Target limited: the emulator itself was {late * 1000:.1f} ms late (p99); no quota can be told.")
-    if spans:
-        seconds = f"{limited_s(spans):,.0f} of {record.duration_s:,.0f} s"
+    unmade = tuple(span for span in spans if span.reason == UNMADE)
+    ours = tuple(span for span in spans if span.reason != UNMADE)
+    if ours:
         notes.append(
-            f"Generator limited in {seconds}: add workers (`burstline work --processes N`) or another machine."
+            f"Generator limited in {_seconds(record, ours)}: add workers (`burstline work --processes N`) or another "
+            "machine."
+        )
+    if unmade:
+        notes.append(
+            f"In {_seconds(record, unmade)} requests could not be made from their templates: mend the plan or its "
+            "data; more workers would not help."
         )
     if limited:
         notes.append("Advice is withheld: what was measured is not AWS's limit alone.")

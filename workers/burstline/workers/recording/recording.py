@@ -12,17 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.load.troubles import LONGEST, MOST, Trouble, TroubleKey, Troubles
 from burstline.core.load.window import BINS_PER_S, AnswerKey, Drop, Latency, LatencyKey, Load, Window
 from burstline.workers.recording.columns import Columns
 from burstline.workers.recording.counting import DenseHistogram
 from burstline.workers.recording.marking import Marker
 
-WRITTEN, HANDED, LATE, CEILING, SLOTS = range(5)
+WRITTEN, HANDED, LATE, CEILING, SLOTS, UNMADE = range(6)
 """What became of a due request: written to a connection; handed over to wait for one; dropped, and why."""
 
 _CLOSE = 4096
 
-_DROPS = {LATE: Drop.LATE, CEILING: Drop.CEILING, SLOTS: Drop.SLOTS}
+_DROPS = {LATE: Drop.LATE, CEILING: Drop.CEILING, SLOTS: Drop.SLOTS, UNMADE: Drop.TEMPLATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,14 @@ class Recorder:
         self._latencies: dict[int, tuple[DenseHistogram, DenseHistogram]] = {}
         self._dues, self._wireds, self._dones = Columns(3), Columns(2), Columns(4)
         self._lags_s: list[float] = []
+        self._troubles: Troubles = {}
         self._folding: Iterator[None] | None = None
 
     def due(self, kind: int, phase: int, due_s: float, known_s: float) -> None:
         """Record what was done with an arrival that came due.
 
         Args:
-            kind: WRITTEN, HANDED, LATE, CEILING or SLOTS.
+            kind: WRITTEN, HANDED, LATE, CEILING, SLOTS or UNMADE.
             phase: index in the plan.
             due_s: run time, seconds.
             known_s: run time at which it was sent or dropped, seconds, never less than in the call before.
@@ -114,6 +116,17 @@ class Recorder:
     def lag(self, lag_s: float) -> None:
         """Record how late the event loop woke, seconds."""
         self._lags_s.append(lag_s)
+
+    def trouble(self, key: TroubleKey, known_s: float, example: Callable[[], str]) -> None:
+        """Record that something of the plan failed (run time, seconds); `example` is asked the first time in a window.
+
+        What is past the few that a window names is left out.
+        """
+        known = self._troubles.get(key)
+        if known is not None:
+            self._troubles[key] = Trouble(known.first_s, known.example, known.count + 1)
+        elif len(self._troubles) < MOST:
+            self._troubles[key] = Trouble(known_s, example()[:LONGEST], 1)
 
     @property
     def pending_count(self) -> int:
@@ -169,6 +182,7 @@ class Recorder:
             if due.count:
                 key = LatencyKey(kind >> 24, self._signatures[kind & 0xFF])
                 window.latencies[key] = Latency(due.take(), sent.take())
+        window.troubles, self._troubles = self._troubles, {}
         window.loop_lag.add_all(np.array(self._lags_s))
         self._lags_s.clear()
         window.cpu_ratio, window.in_flight = gauges.cpu_ratio, gauges.in_flight

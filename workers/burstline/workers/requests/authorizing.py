@@ -26,6 +26,10 @@ class Authorizer(Protocol):
         """Return in how many seconds it is to be renewed, >= 0."""
         ...
 
+    def ends_in_s(self) -> float | None:
+        """Return in how many seconds what there is ends, 0 or less if it has; None if that is not known."""
+        ...
+
 
 def make_authorizer(plan: Plan, host: str, allowed_hosts: Collection[str]) -> Authorizer | None:
     """Return what authorizes a plan's requests, ready to; None if nothing of it changes. Blocks: call it in a thread.

@@ -64,7 +64,9 @@ class Builder:
         self._origin = f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
         self._host, self._absolute = _host_header(split), absolute
         self._path = url_text(resolve(split.path.rstrip("/") + request.path) or "/")
-        self._query = [(quote(name, safe=""), Text(resolve(value))) for name, value in request.query]
+        self._query = [
+            (quote(name, safe=""), Text(resolve(value), field=f"query.{name}")) for name, value in request.query
+        ]
         self._headers = _headers(request, headers)
         self._fixed_headers: Sequence[tuple[str, str]] = _constants(self._headers)
         self._body = _body(request, files)
@@ -160,7 +162,7 @@ def _headers(request: Request, headers: Sequence[tuple[str, Text]]) -> list[tupl
         text = resolve(value)
         if any(ord(sign) < 32 and sign != "\t" for sign in name + text):
             raise CannotPrepare(f"request {request.name!r}: the header {name} holds a control character")
-        texts.append((name, Text(text, in_header)))
+        texts.append((name, Text(text, in_header, f"headers.{name}")))
     if request.json and "content-type" not in own:
         texts.append(("Content-Type", Text("application/json")))
     return texts
@@ -176,28 +178,34 @@ def _body(request: Request, files: Mapping[str, bytes]) -> list[bytes | Text]:
     if request.body_sha256:
         return [files[request.body_sha256]]
     if request.body:
-        return [Text(resolve(request.body))]
+        return [Text(resolve(request.body), field="body")]
     if request.json:
-        return _merged(_json_parts(json.loads(request.json)))
+        return _merged(_json_parts(json.loads(request.json), "json"))
     return []
 
 
-def _json_parts(value: Any) -> list[bytes | Text]:
-    """Return a JSON document as constant bytes and templates whose values are escaped for a JSON string."""
+def _json_parts(value: Any, field: str) -> list[bytes | Text]:
+    """Return a JSON document as constant bytes and templates whose values are escaped for a JSON string.
+
+    `field` is where it stands in the request.
+    """
     if isinstance(value, str):
         text = resolve(value)
         if Text(text).constant is not None:
             return [json.dumps(text).encode()]
-        return [b'"', Text(_escaped_literals(text), _in_json), b'"']
+        return [b'"', Text(_escaped_literals(text), _in_json, field), b'"']
     if isinstance(value, dict):
         parts: list[bytes | Text] = [b"{"]
         for at, (name, inner) in enumerate(value.items()):
-            parts += [(b", " if at else b"") + json.dumps(name).encode() + b": ", *_json_parts(inner)]
+            parts += [
+                (b", " if at else b"") + json.dumps(name).encode() + b": ",
+                *_json_parts(inner, f"{field}.{name}"),
+            ]
         return [*parts, b"}"]
     if isinstance(value, list):
         parts = [b"["]
         for at, inner in enumerate(value):
-            parts += [b", " if at else b"", *_json_parts(inner)]
+            parts += [b", " if at else b"", *_json_parts(inner, f"{field}[{at}]")]
         return [*parts, b"]"]
     return [json.dumps(value).encode()]
 

@@ -247,6 +247,10 @@ class Signer:
         """Return in how many seconds credentials are to be asked for again."""
         return CREDENTIALS_EVERY_S
 
+    def ends_in_s(self) -> float | None:
+        """Return None: botocore does not say when credentials end."""
+        return None
+
     def moment(self) -> object:
         """Return a value that stays equal as long as signatures of the same request do: at most a second."""
         return self.signature, self.signature.tick()

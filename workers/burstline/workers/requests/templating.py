@@ -58,7 +58,18 @@ def in_header(text: str) -> str:
 
 
 class CannotFill(CannotPrepare):
-    """A template has no result for one arrival; the text is for the user."""
+    """A template has no result for one arrival; the text is for the user.
+
+    Attributes:
+        field: of the request.
+        reason: the kind of error.
+        detail: its own words; a secret may be in them.
+    """
+
+    def __init__(self, field: str, error: Exception) -> None:
+        self.field, self.reason = field, type(error).__name__
+        self.detail = str(error)
+        super().__init__(f"{field}: a template cannot be filled in ({self.reason})")
 
 
 class Text:
@@ -67,6 +78,7 @@ class Text:
     Args:
         source: may hold templates.
         encode: applied to each value that is filled in, not to the rest.
+        field: where it stands in a request, for messages.
 
     Attributes:
         constant: the result, if nothing is filled in; else None.
@@ -76,19 +88,19 @@ class Text:
         CannotPrepare: it is no template.
     """
 
-    def __init__(self, source: str, encode: Encode = as_is) -> None:
+    def __init__(self, source: str, encode: Encode = as_is, field: str = "template") -> None:
         self.constant: str | None = None
         self._render: Callable[[Values], str]
         try:
             self.names = names_in(source)
         except ValueError as error:
-            raise CannotPrepare(f"a template cannot be read: {error}") from error
+            raise CannotPrepare(f"{field}: a template cannot be read: {error}") from error
         if not is_template(source):
             self.constant = source
             return
         pieces = _PLAIN_NAME.split(source)
         if is_template("".join(pieces[::2])):
-            self._render = _compile(source, encode)
+            self._render = _compile(source, encode, field)
         else:
             self._render = _joiner(pieces, encode)
 
@@ -118,20 +130,20 @@ def _joiner(pieces: Sequence[str], encode: Encode) -> Callable[[Values], str]:
     return render
 
 
-def _compile(source: str, encode: Encode) -> Callable[[Values], str]:
+def _compile(source: str, encode: Encode, field: str) -> Callable[[Values], str]:
     from jinja2 import TemplateError
 
     finishing = environment().overlay(finalize=lambda value: encode(str(value)))
     try:
         template = finishing.from_string(source)
     except TemplateError as error:
-        raise CannotPrepare(f"a template cannot be read: {error.message}") from error
+        raise CannotPrepare(f"{field}: a template cannot be read: {error.message}") from error
 
     def render(values: Values) -> str:
         try:
             return template.render(values.context())
-        except Exception as error:  # whatever a plan's author made it do; a secret may be in its text
-            raise CannotFill(f"a template cannot be filled in ({type(error).__name__})") from error
+        except Exception as error:  # whatever a plan's author made it do
+            raise CannotFill(field, error) from error
 
     return render
 
@@ -139,6 +151,7 @@ def _compile(source: str, encode: Encode) -> Callable[[Values], str]:
 def url_text(source: str) -> Text:
     """Return a path, possibly with a query: values are percent-encoded, the rest only where a URL must be."""
     if not is_template(source):
-        return Text(quote(source, safe=_URL_SAFE))
+        return Text(quote(source, safe=_URL_SAFE), field="path")
     pieces = re.split(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", source, flags=re.DOTALL)
-    return Text("".join(piece if at % 2 else quote(piece, safe=_URL_SAFE) for at, piece in enumerate(pieces)), in_path)
+    url = "".join(piece if at % 2 else quote(piece, safe=_URL_SAFE) for at, piece in enumerate(pieces))
+    return Text(url, in_path, "path")

@@ -54,7 +54,7 @@ class TokenSource:
         self._cognito, self._post, self._now_s = cognito, send, now_s
         self._url = _endpoint(cognito)
         _check_host(self._url, allowed_hosts)
-        self._header, self._renew_at_s = "", 0.0
+        self._header, self._renew_at_s, self._end_s = "", 0.0, 0.0
         self.refresh()
 
     def refresh(self) -> None:
@@ -69,10 +69,15 @@ class TokenSource:
             raise CannotPrepare(f"auth.cognito: {_place(self._url)} cannot be reached: {reason}") from error
         token, life_s = _token_of(status, answer, self._cognito, _place(self._url))
         self._header, self._renew_at_s = f"Bearer {token}", asked_s + RENEWED_AT_RATIO * life_s
+        self._end_s = asked_s + life_s
 
     def refresh_in_s(self) -> float:
         """Return in how many seconds the token is to be renewed, >= 0."""
         return max(0.0, self._renew_at_s - self._now_s())
+
+    def ends_in_s(self) -> float:
+        """Return in how many seconds the token ends."""
+        return self._end_s - self._now_s()
 
     def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
         """Return the headers with the token added; an Authorization of the plan's own gives way."""

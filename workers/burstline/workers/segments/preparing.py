@@ -44,6 +44,7 @@ class Toolkit:
         dialer: opens connections to the target.
         ok_signature: of a response that met `expect`.
         authorizer: of requests whose authorization changes, else None; to be refreshed when it says so.
+        run_id: for logs.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Toolkit:
     dialer: Dialer
     ok_signature: str
     authorizer: Authorizer | None = None
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ async def make_toolkit(
     if needed and not rows:
         raise CannotPrepare(f"the templates need {', '.join(sorted(needed))}, and the plan has no data")
     check_columns(rows, needed)
-    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[front]}.ok", authorizer)
+    return Toolkit(plan, builders, rows, dialer, f"{PREFIXES[front]}.ok", authorizer, run_id)
 
 
 def prepare(

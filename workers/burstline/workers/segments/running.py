@@ -1,7 +1,6 @@
 """Runs one segment: pacer, users, ceilings, sender and recorder joined."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,19 +10,17 @@ from burstline.core.load.samples import TIMED_OUT, TRANSPORT_SIGNATURES
 from burstline.core.load.window import Window
 from burstline.core.quota.answers.classify import classify, meaning, signatures
 from burstline.workers.clock import RunClock
-from burstline.workers.errors import CannotPrepare
-from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, WRITTEN, Gauges, Recorder, what
+from burstline.workers.recording.recording import CEILING, HANDED, LATE, SLOTS, UNMADE, WRITTEN, Gauges, Recorder, what
 from burstline.workers.requests.templating import CannotFill
 from burstline.workers.segments.preparing import Prepared
 from burstline.workers.segments.ticking import Ticker
+from burstline.workers.segments.troubles import keep_authorized, tell_unfilled
 from burstline.workers.sending.ceiling import Ceiling, slots_share
 from burstline.workers.sending.flights import Flight
 from burstline.workers.sending.pacing import ArrivalReader, Pacer
 from burstline.workers.sending.sending import Sender
 from burstline.workers.sending.timer import open_timer
 from burstline.workers.sending.users import UserLoops
-
-_log = logging.getLogger(__name__)
 
 LOOKED_AT = frozenset({Front.LAMBDA, Front.SQS})
 """Fronts whose 200 may be a failure: of the function, by a header; of messages in a batch, by the body."""
@@ -91,7 +88,6 @@ class Segment:
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
         self._emit_window, self._latency_s = emit, prepared.latency_s
         self._ticker: Ticker | None = None
-        self._unfilled_count = 0
 
     @property
     def sender(self) -> Sender:
@@ -137,10 +133,11 @@ class Segment:
         timers = [open_timer(loop, self._pacer.wake), open_timer(loop, self._users.wake)]
         self._ticker = Ticker(loop, self.recorder, self.clock.now, self._look)
         self._ticker.begin()
-        aside = [
-            loop.create_task(self._keep_warm(), name="warm"),
-            loop.create_task(self._keep_credentials(), name="credentials"),
-        ]
+        aside = [loop.create_task(self._keep_warm(), name="warm")]
+        authorizer = prepared.toolkit.authorizer
+        if authorizer is not None:
+            renewing = keep_authorized(authorizer, prepared.toolkit, self.recorder, self.clock.now)
+            aside.append(loop.create_task(renewing, name="authorization"))
         try:
             self._pacer.begin(timers[0])
             self._users.begin(timers[1])
@@ -178,15 +175,6 @@ class Segment:
             if wait_s > -1.0:  # else a takeover came after it
                 await self._sender.warm(point.connections(self._latency_s))
 
-    async def _keep_credentials(self) -> None:
-        authorizer = self._prepared.toolkit.authorizer
-        while authorizer is not None:
-            await asyncio.sleep(authorizer.refresh_in_s())
-            try:
-                await asyncio.to_thread(authorizer.refresh)
-            except CannotPrepare as error:  # what there is stays in use; the next try comes soon
-                _log.warning("the authorization could not be renewed: %s", error)
-
     # the hot path: once per arrival
 
     def _fire(self, number: int, phase: int, request: int, row: int, due_s: float) -> None:
@@ -206,7 +194,11 @@ class Segment:
             try:
                 data = builder.build(number, prepared.rows[row] if prepared.rows else {})
             except CannotFill as error:
-                return self._unfilled(error, number, phase, due_s)
+                # the next row, or number, may do
+                known_s = self.clock.now()
+                tell_unfilled(recorder, prepared.toolkit, error, request, number, row, known_s)
+                recorder.due(UNMADE, phase, due_s, known_s)
+                return False
         now_s = self.clock.now()
         flight = Flight(number, phase, request, due_s, now_s, builder.timeout_s)
         flight.user = user
@@ -215,14 +207,6 @@ class Segment:
             return False
         recorder.due(WRITTEN if flight.on_wire else HANDED, phase, due_s, now_s)
         return True
-
-    def _unfilled(self, error: CannotFill, number: int, phase: int, due_s: float) -> bool:
-        """Drop an arrival whose request cannot be made: the next row, or number, may do."""
-        if not self._unfilled_count:
-            _log.warning("arrival %d is dropped, and others like it: %s", number, error)
-        self._unfilled_count += 1
-        self.recorder.due(SLOTS, phase, due_s, self.clock.now())
-        return False
 
     def _late(self, phase: int, due_s: float) -> None:
         self.recorder.due(LATE, phase, due_s, self.clock.now())

@@ -19,6 +19,9 @@ CLUMP_SLACK = 2
 """A second is generator-limited when more than 0.1 % of its due requests were dropped, lateness p99 is over 10 ms,
 or one of its bins sent more than 1.25 x due + 2 (design 4)."""
 
+UNMADE = "requests dropped (template)"
+"""The reason of spans in which nothing was wrong with us, but requests could not be made as the plan has them."""
+
 FEWEST = 2
 """A single dropped or late request limits no second: at 60/s it alone would be over both shares."""
 
