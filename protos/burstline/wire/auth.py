@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from burstline.core.load import plan as core
 from burstline.core.load.hosts import HostKind, host_kind
 from burstline.v1 import resources_pb2 as v1
-from burstline.wire.checks import Checks
+from burstline.wire.checks import Checks, shown_url
 
 _SERVICES = {v1.LAMBDA: "lambda", v1.FUNCTION_URL: "lambda", v1.SQS: "sqs"}
 """Signing names of the fronts that are not API Gateway's."""
@@ -75,7 +75,7 @@ def _check_endpoint(field: str, url: str, checks: Checks) -> None:
         usable = safe and bool(host) and parts.username is None
     except ValueError:
         usable = False
-    checks.require(usable, field, f"{url!r}: allowed is an https URL, or http on this machine")
+    checks.require(usable, field, f"{shown_url(url)!r}: allowed is an https URL, or http on this machine")
 
 
 def _check_reference(field: str, value: str, checks: Checks) -> None:

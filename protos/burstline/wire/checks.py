@@ -1,6 +1,7 @@
 """Range checks that collect what is wrong instead of stopping at the first."""
 
 import math
+import re
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -62,3 +63,8 @@ def duration_of(seconds: float) -> Duration:
     """Return seconds as a Duration, exact to the nanosecond."""
     nanos = round(seconds * 1e9)
     return Duration(seconds=int(nanos / 10**9), nanos=int(math.fmod(nanos, 10**9)))
+
+
+def shown_url(url: str) -> str:
+    """Return a URL for a message: without the user name and password that may stand in it."""
+    return re.sub(r"//.*@", "//(hidden)@", url)

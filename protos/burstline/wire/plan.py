@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from burstline.core.load import plan as core
 from burstline.v1 import resources_pb2 as v1
 from burstline.wire.auth import auth_from_proto
-from burstline.wire.checks import Checks
+from burstline.wire.checks import Checks, shown_url
 from burstline.wire.conditions import parse_condition
 from burstline.wire.load import HIGHEST_RATE_PER_S, phases_from_proto
 from burstline.wire.requests import requests_from_proto
@@ -104,9 +104,10 @@ def _check_url(url: str, checks: Checks) -> None:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError as error:
-        checks.refuse("target.url", f"{url!r}: {error}; {allowed}")
+        why = "" if "@" in url else f": {error}"  # which may be a piece of a password
+        checks.refuse("target.url", f"{shown_url(url)!r} cannot be read{why}; {allowed}")
         return
-    checks.require(usable, "target.url", f"{url!r} is not usable: {allowed}")
+    checks.require(usable, "target.url", f"{shown_url(url)!r} is not usable: {allowed}")
     checks.require(not (parts.query or parts.fragment), "target.url", "a query belongs to the requests, not to the URL")
     checks.require(
         parts.username is None, "target.url", "a password in a URL ends up in logs: use `auth` with ${env:NAME}"

@@ -120,6 +120,30 @@ def test_a_mistake_is_named_by_field_with_what_is_allowed(
     assert text in found[field]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            _set("target.url", f"{url}")
+            for url in ("https://u:hunter2@x/", "ftp://u:hunter2@x", "http://u:hunter2/h@x")
+        ),
+        _set("auth.bearer", "hunter2"),
+        _set("auth.api_key", "hunter2"),
+        _set("auth.basic.password", "hunter2"),
+        _set("auth.cognito.client_secret", "hunter2"),
+        _set("auth.cognito.token_url", "http://u:hunter2@login.example.org/oauth2/token"),
+        _set("auth.cognito.endpoint_url", "https://u:hunter2@login.example.org"),
+    ],
+)
+def test_what_is_said_of_a_secret_that_is_no_reference_does_not_show_it(change: Callable[[v1.Plan], None]) -> None:
+    message = good_plan()
+    change(message)
+    with pytest.raises(InvalidMessage) as caught:
+        plan_from_proto(message)
+    assert "hunter2" not in str(caught.value)
+    assert not any("hunter2" in violation.description for violation in caught.value.violations)
+
+
 def test_all_mistakes_are_reported_at_once() -> None:
     message = good_plan()
     message.name = ""
