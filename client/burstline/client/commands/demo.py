@@ -34,5 +34,7 @@ def command(reports: Path) -> int:
 
     from burstline.client.consoles import output_console
     from burstline.client.running.demonstration import run_demo
+    from burstline.client.traces import traced_command
 
-    return asyncio.run(run_demo(reports, output_console(), Console(stderr=True)))
+    with traced_command("demo"):
+        return asyncio.run(run_demo(reports, output_console(), Console(stderr=True)))

@@ -67,6 +67,7 @@ def command(
     from burstline.client.running.running import RunOptions
     from burstline.client.running.searching import bounds_of
     from burstline.client.spelling.plans import load_plan
+    from burstline.client.traces import traced_command
     from burstline.client.writing import check_writable
 
     loaded = load_plan(plan, settings=settings, target=target, account=account)
@@ -78,7 +79,8 @@ def command(
         _ask(loaded, bounds, yes)
     access = Access(server, token, ca, cert, key) if server is not None else None
     options = RunOptions(access, workers or 0, local_store() if server is None else "", quiet=quiet)
-    answer = asyncio.run(_find(loaded, options, bounds))
+    with traced_command("find"):
+        answer = asyncio.run(_find(loaded, options, bounds))
     if answer.found is None:
         return answer.exit_code
     _show(loaded, answer, json_file, quiet)

@@ -59,7 +59,9 @@ def command(
     from burstline.client.errors import ClientError, UsageError
     from burstline.client.reports.forecast_text import render_forecast
     from burstline.client.spelling.plans import load_plan
+    from burstline.client.traces import traced_command
     from burstline.client.writing import check_writable
+    from burstline.core import tracing
     from burstline.core.quota.advice.demand import scaled
     from burstline.core.quota.forecast.document import document
     from burstline.core.quota.forecast.forecasting import forecast
@@ -79,10 +81,13 @@ def command(
     regime = Scaling(scaling) if scaling else None
     quotas = account_from_proto(loaded.account)
     neighbours, read = None, tuple[str, ...]()
-    if ask_aws:
-        quotas, evidence = read_account(asked, quotas, aws_settings(region, profile, role_arn, endpoint_url))
-        neighbours, read = evidence.neighbours, evidence.notes
-    found = forecast(asked, quotas, seed=seed, scaling=regime)
+    with traced_command("forecast"):
+        if ask_aws:
+            with tracing.span("reading AWS"):
+                quotas, evidence = read_account(asked, quotas, aws_settings(region, profile, role_arn, endpoint_url))
+            neighbours, read = evidence.neighbours, evidence.notes
+        with tracing.span("solving"):
+            found = forecast(asked, quotas, seed=seed, scaling=regime)
     found = replace(found, notes=(*read, *found.notes))
     share = pool_share_of(found, quotas, neighbours)
     if json_file is not None:

@@ -18,6 +18,7 @@ from burstline.client.running.running import RunOptions, server_for, submit
 from burstline.client.running.signals import StopAsked, stop_signals
 from burstline.client.spelling.plans import LoadedPlan
 from burstline.client.wording import plural
+from burstline.core import tracing
 from burstline.core.load.plan import Plan
 from burstline.core.quota.ahead import Ahead, ahead_of
 from burstline.core.quota.search.answer import Bounds, Found, Unanswerable
@@ -145,12 +146,13 @@ async def _run_one(
     if not options.quiet:
         err.print(f"probe {number}: {probe.about} ({plural(probe.request_count, 'request')})", highlight=False)
     mine = replace(loaded, message=probe_message(loaded.message, probe, number))
-    run = await submit(connection, mine, options.worker_count)
-    with progress_view(err, quiet=True) as view:
-        ended = await follow(connection, run.name, view, asked, stops_run=True)
-    if asked.event.is_set():
-        return None
-    return await fetch_report(connection, ended.run if ended is not None else await connection.get_run(run.name))
+    with tracing.span("probe", probe=number, requests=probe.request_count):
+        run = await submit(connection, mine, options.worker_count)
+        with progress_view(err, quiet=True) as view:
+            ended = await follow(connection, run.name, view, asked, stops_run=True)
+        if asked.event.is_set():
+            return None
+        return await fetch_report(connection, ended.run if ended is not None else await connection.get_run(run.name))
 
 
 def answer_document(plan: Plan, found: Found) -> dict[str, Any]:

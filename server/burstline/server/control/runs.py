@@ -63,7 +63,7 @@ class Runs:
     async def create(self, row: RunRow, plan: Plan, account: Account) -> RunRow:
         """Keep a run and start driving it; the same `request_id` again returns the first run."""
         row.id = _new_id(row.create_nanos)
-        row.server = self.server_id
+        row.server, row.trace_parent = self.server_id, tracing.current().context
         asked, owning = self._around.clock.now_nanos(), self._around.owning
         kept = await self._around.store.insert_run(row, owning.lead_nanos)
         if kept.id == row.id:
@@ -86,7 +86,8 @@ class Runs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _until_end(self, run: ActiveRun, driver: Driver) -> None:
-        with tracing.span("run", run=run.id, state=run.row.state.value) as span:
+        # Not under whatever span is current: a server that goes on with a run goes on with its trace.
+        with tracing.span("run", parent=run.row.trace_parent, run=run.id, state=run.row.state.value) as span:
             try:
                 await driver.drive()
             except NotOwner:

@@ -33,6 +33,7 @@ class RunRow:
         account: proto bytes of `v1.Account`; None is "not declared".
         preflight: proto bytes of `v1.PreflightReport`; None until it is known.
         stopped_by: "", "user" or "abort".
+        trace_parent: W3C's, of the call that created it; "" if that was not traced.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunRow:
     abort_rule: str = ""
     stop_nanos: int | None = None
     preflight: bytes | None = None
+    trace_parent: str = ""
 
 
 @dataclass(slots=True)

@@ -37,10 +37,12 @@ runs = Table(
     Column("plan", LargeBinary, nullable=False),
     Column("account", LargeBinary, nullable=True),
     Column("preflight", LargeBinary, nullable=True),
+    Column("trace_parent", String(60), nullable=False, server_default=""),
     UniqueConstraint("request_id", name="runs_request_id"),
     Index("runs_create_nanos", "create_nanos", "id"),
 )
-"""One row a run. `plan`, `account` and `preflight` are proto bytes; times are nanoseconds of the server's clock."""
+"""One row a run. `plan`, `account` and `preflight` are proto bytes; times are nanoseconds of the server's clock.
+`trace_parent` is W3C's, of the call that created it; "" while traces are off."""
 
 epochs = Table(
     "epochs",

@@ -1,4 +1,4 @@
 """The store's migrations (alembic), run by `burstline.server.store.upgrading`."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision. A store that is there already is opened without importing alembic."""
