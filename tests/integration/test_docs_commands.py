@@ -7,7 +7,6 @@ is listed with its reason.
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from burstline.client.cli import cli
+from certificates import certify
 from click.testing import CliRunner
 from faults.processes import Child, end_all, free_port, until
 from written import shell_lines, spoken, written_commands
@@ -132,18 +132,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def certificates(folder: Path) -> None:
     """Make a certificate for localhost that is its own authority, under every name that the docs use."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        "-keyout", str(folder / "server.key"), "-out", str(folder / "server.pem"),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
-    for name in ("ca", "clients", "worker"):
-        shutil.copy(folder / "server.pem", folder / f"{name}.pem")
-    shutil.copy(folder / "server.key", folder / "worker.key")
+    made = certify(folder, "DNS:localhost", "IP:127.0.0.1")
+    for name in ("server", "ca", "clients", "worker"):
+        shutil.copy(made / "cert.pem", folder / f"{name}.pem")
+    for name in ("server", "worker"):
+        shutil.copy(made / "key.pem", folder / f"{name}.key")
 
 
 @pytest.fixture

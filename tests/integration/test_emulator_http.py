@@ -4,10 +4,8 @@ import asyncio
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import ssl
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +21,7 @@ from burstline.core.quota.quotas import Account, Bucket, Function, ServiceTime, 
 from burstline.emulator.running import RunningEmulator, start_emulator
 from burstline.emulator.serving import run_emulator
 from burstline.emulator.settings import EmulatorSettings
+from certificates import certify
 
 FAST = ServiceTime(0.001, 0.001)
 SLOW = ServiceTime(0.5, 0.5)
@@ -200,13 +199,8 @@ async def test_it_runs_as_a_spawned_process_until_a_signal(number: signal.Signal
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[str, str]:
     """A fresh certificate for 127.0.0.1 and its key, as PEM files."""
-    if shutil.which("openssl") is None:
-        pytest.skip("makes its certificate with openssl")
-    chain, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain]
-    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
-    return chain, key
+    folder = certify(tmp_path, "IP:127.0.0.1")
+    return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
 async def test_it_speaks_tls_when_given_a_certificate(certificate: tuple[str, str]) -> None:

@@ -7,7 +7,6 @@ One world for all tests of this file: a server, two workers, a run whose target 
 import http.server
 import json
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+from certificates import certify
 from collector import Seen, collecting
 from faults.processes import Child, until
 
@@ -94,18 +94,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield _live(folder, collector.address, lambda: (collector.spans(), collector.bytes()))
     target.shutdown()
     target.server_close()
-
-
-def certify(folder: Path) -> None:
-    """Make a certificate for localhost that is its own authority, for both sides."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem",
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
 
 def _live(folder: Path, collector: str, collected: Callable[[], tuple[list[Seen], bytes]]) -> World:

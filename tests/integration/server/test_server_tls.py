@@ -1,8 +1,6 @@
 """TLS and mutual TLS on both ports, with certificates made for the test."""
 
-import shutil
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,34 +17,21 @@ from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc
 from burstline.workers.joining.channel import why
 from burstline.workers.settings import AgentSettings
+from certificates import certify
 
 Make = Callable[..., Any]
-
-
-def made(folder: Path) -> Path:
-    """Make a self-signed certificate for localhost, which is its own authority, in a folder."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-        "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a certificate."""
-    return made(tmp_path_factory.mktemp("pem"))
+    return certify(tmp_path_factory.mktemp("pem"))
 
 
 @pytest.fixture(scope="module")
 def other_pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one of another authority."""
-    return made(tmp_path_factory.mktemp("other"))
+    return certify(tmp_path_factory.mktemp("other"))
 
 
 async def listed(address: str, credentials: grpc.ChannelCredentials) -> None:

@@ -1,7 +1,9 @@
 """Two servers on one PostgreSQL: leases, fences, and a run that is handed on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,27 +18,16 @@ from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store.store import Store
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
-from faults.postgresql import PostgreSQL, Unavailable
-from sqlalchemy import text, update
+from sqlalchemy import Connection, text, update
 
 Make = Callable[..., Any]
 S = 1_000_000_000
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    try:
-        made = PostgreSQL()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    yield made.url
-    made.close()
-
-
 @pytest.fixture
-async def both(postgresql: str) -> AsyncIterator[tuple[Store, Store]]:
+async def both(postgresql_url: str) -> AsyncIterator[tuple[Store, Store]]:
     """Yield the stores of two servers."""
-    first, second = Store(postgresql), Store(postgresql)
+    first, second = Store(postgresql_url), Store(postgresql_url)
     yield first, second
     await Leases(first).release()
     await Leases(second).release()
@@ -135,6 +126,40 @@ async def test_a_server_that_stops_inside_a_transaction_loses_its_locks_before_i
     assert IDLE_LIMIT_MS < LENGTH_S * 1000
 
 
+async def test_a_lease_whose_row_a_silent_server_keeps_locked_is_taken_over_once_the_database_ends_its_session(
+    both: tuple[Store, Store],
+) -> None:
+    first, second = both
+    await first.insert_run(a_run("locked"))
+    await Leases(first).release()  # over, as when its server is long silent
+    locked, wake = threading.Event(), threading.Event()
+
+    def fall_silent(connection: Connection) -> None:
+        """Check the lease, which locks its row, and then say nothing more, as a process that is frozen."""
+        first.fence.check_owned(connection, "locked")
+        locked.set()
+        wake.wait(20.0)
+        connection.execute(update(schema.runs).values(reason="written by a server that woke up"))
+
+    writing = asyncio.create_task(first.writer.write(fall_silent))
+    await asyncio.to_thread(locked.wait, 5.0)
+    silent_s = time.monotonic()
+    assert await Leases(second).claim("two", 0) == [], "the lock holds, and nobody waits for it"
+    assert time.monotonic() - silent_s < 1.0
+    while not (claimed := await Leases(second).claim("two", 0)):
+        assert time.monotonic() - silent_s < 6.0
+        await asyncio.sleep(0.05)
+    took_s = time.monotonic() - silent_s
+    wake.set()
+    with pytest.raises(NotOwner):  # on a new connection the write looks at the lease again
+        await writing
+    assert [row.id for row in claimed] == ["locked"]
+    assert IDLE_LIMIT_MS / 1000 - 0.5 < took_s < LENGTH_S, "when PostgreSQL ended the session that was silent"
+    found = await second.run("locked")
+    assert found is not None
+    assert (found.server, found.reason) == ("two", ""), "what the first began to write is undone"
+
+
 class HandClock:
     """A clock that moves by hand."""
 
@@ -167,9 +192,9 @@ async def test_after_a_pause_of_its_own_a_server_is_not_certain_of_its_runs_befo
 
 
 async def test_a_server_that_ends_hands_its_run_to_the_other_at_once_and_the_ledger_closes(
-    serving: Make, settings: Make, workers: Make, plan: Make, postgresql: str, eventually: Make
+    serving: Make, settings: Make, workers: Make, plan: Make, postgresql_url: str, eventually: Make
 ) -> None:
-    chosen = settings(store=postgresql, lease_s=6.0)
+    chosen = settings(store=postgresql_url, lease_s=6.0)
     async with serving(chosen) as (second, two):
         async with serving(chosen) as (first, one):
             (worker,) = await workers(first.grpc_address)
@@ -203,10 +228,10 @@ def slowly(restore: Make) -> Make:
 
 
 async def test_a_server_whose_run_was_taken_over_lets_go_of_it_and_may_take_it_back(
-    serving: Make, settings: Make, workers: Make, plan: Make, both: tuple[Store, Store], postgresql: str,
+    serving: Make, settings: Make, workers: Make, plan: Make, both: tuple[Store, Store], postgresql_url: str,
     eventually: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    async with serving(settings(store=postgresql, lease_s=8.0)) as (server, client):
+    async with serving(settings(store=postgresql_url, lease_s=8.0)) as (server, client):
         (worker,) = await workers(server.grpc_address)
         run = await client.create(plan((3.0, 100.0)))
         await client.until(run.name, v1.Run.RUNNING)

@@ -8,24 +8,26 @@ from pathlib import Path
 import pytest
 from faults.laws import account
 from faults.postgresql import PostgreSQL
-from faults.processes import until
+from faults.processes import Child, until
 from faults.world import BURSTLINE, World
 
 pytestmark = pytest.mark.slow
 
 
-def begin(world: World, postgresql: PostgreSQL) -> None:
+def begin(world: World, postgresql: PostgreSQL) -> Child:
+    """Start a target, two servers on one database and two workers that know both; returns the second server."""
     world.start_target()
     world.store = postgresql.url
     world.serve()
+    second = world.serve_second()
+    world.work(2, server=world.both)
+    return second
 
 
 def test_the_runs_of_a_killed_server_go_to_the_other_and_no_request_is_lost(
     world: World, postgresql: PostgreSQL
 ) -> None:
-    begin(world, postgresql)
-    second = world.serve_second()
-    world.work(2, server=world.both)
+    second = begin(world, postgresql)
     run = world.submit(world.patient_plan(16.0, 200.0), 2)
     world.until_sending(3.0)
     assert world.server is not None
@@ -40,9 +42,7 @@ def test_the_runs_of_a_killed_server_go_to_the_other_and_no_request_is_lost(
 
 
 def test_a_server_that_is_told_to_end_hands_its_runs_on_at_once(world: World, postgresql: PostgreSQL) -> None:
-    begin(world, postgresql)
-    second = world.serve_second()
-    world.work(2, server=world.both)
+    second = begin(world, postgresql)
     run = world.submit(world.patient_plan(9.0, 200.0), 2)
     world.until_sending(2.5)
     assert world.server is not None
@@ -60,9 +60,7 @@ def test_a_server_that_is_told_to_end_hands_its_runs_on_at_once(world: World, po
 def test_a_server_that_wakes_up_after_its_runs_were_taken_over_does_nothing_more_to_them(
     world: World, postgresql: PostgreSQL
 ) -> None:
-    begin(world, postgresql)
-    second = world.serve_second()
-    world.work(2, server=world.both)
+    second = begin(world, postgresql)
     run = world.submit(world.patient_plan(24.0, 200.0), 2)
     world.until_sending(3.0)
     assert world.server is not None
@@ -93,8 +91,6 @@ def test_a_client_that_knows_both_servers_follows_its_run_to_the_other(
     world: World, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     begin(world, postgresql)
-    world.serve_second()
-    world.work(2, server=world.both)
     until(lambda: world.attached() == 2, 30.0, "the workers attach")
     plan, written = tmp_path / "plan.yaml", tmp_path / "report.json"
     plan.write_text(PLAN.format(port=world.target_port))
@@ -109,9 +105,7 @@ def test_a_client_that_knows_both_servers_follows_its_run_to_the_other(
 
 
 def test_two_living_servers_drive_their_own_runs(world: World, postgresql: PostgreSQL) -> None:
-    begin(world, postgresql)
-    second = world.serve_second()
-    world.work(2, server=world.both)
+    second = begin(world, postgresql)
     run = world.submit(world.patient_plan(12.0, 200.0), 2)
     found = account(world, world.report(run, 40.0), scheduled=2400)
     assert found["sent_on_wire"] == found.count == 2400

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from burstline.server.store import schema, upgrading
 from burstline.server.store.migrations import HEAD
 from burstline.server.store.rows import EpochRow, RunRow, RunState, WindowRow
 from burstline.server.store.store import Store
-from faults.postgresql import PostgreSQL, Unavailable
 from sqlalchemy import create_engine, text
 
 
@@ -32,23 +31,12 @@ async def add(store: Store, row: WindowRow) -> None:
     await future
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL of this test session; skips where there is none."""
-    try:
-        made = PostgreSQL()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    yield made.url
-    made.close()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/deep/er/store.db"
-    address: str = request.getfixturevalue("postgresql")
+    address: str = request.getfixturevalue("postgresql_url")
     engine = create_engine(address.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     name = f"t{os.urandom(4).hex()}"
     with engine.connect() as connection:

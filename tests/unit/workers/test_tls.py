@@ -1,9 +1,7 @@
 """TLS objects as event loops use them, in memory: whatever way records come, the same bytes, in small blocks."""
 
 import contextlib
-import shutil
 import ssl
-import subprocess
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +9,9 @@ from typing import Any
 
 import pytest
 from burstline.workers.tls import client_context
+from certificates import certify
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with openssl")
 
 ASKED_BYTES = 256 * 1024
 """What uvloop and asyncio ask for at every read."""
@@ -24,18 +20,9 @@ ASKED_BYTES = 256 * 1024
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PEM file with the key and certificate of localhost, its own authority."""
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    assert OPENSSL is not None
-    subprocess.run(
-        [
-            *(OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", str(path), "-out", str(path) + ".crt", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    folder = certify(tmp_path_factory.mktemp("tls"))
+    path = folder / "both.pem"
+    path.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
     return path
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from burstline.core import tracing
 from burstline.server.errors import ServerError, StoreUnavailable
@@ -132,15 +132,25 @@ class Writer:
         self._gathered = len(group)
         return group
 
-    def _commit(self, group: list[_Job]) -> None:
-        """Commit a group; if that fails, each alone, so that one bad write does not take others with it."""
+    def _commit(self, group: list[_Job], again: bool = True) -> None:
+        """Commit a group; if that fails, each alone, so that one bad write does not take others with it.
+
+        A connection that is found lost before the commit is no failure yet: the database may have ended it because this
+        process was stopped for long, and on a new one the write sees who drives its run by now.
+        """
+        committing = False
         try:
             with self._engine.begin() as connection:
                 for _, jobs in groupby(group, key=lambda job: id(job.work)):
                     _execute(connection, list(jobs))
+                committing = True
             self.group_count += 1
             self.write_count += len(group)
         except Exception as error:  # noqa: BLE001  # the thread must live; each caller gets its error
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if len(group) == 1 and again and lost and not committing:
+                self._commit(group, again=False)
+                return
             if len(group) == 1:
                 group[0].error = store_error(error)
                 return
