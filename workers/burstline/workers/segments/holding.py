@@ -24,6 +24,9 @@ _RARELY = (50_000, 50, 1000)
 
 _log = logging.getLogger(__name__)
 
+LEAD_S = 0.3
+"""So long before T0 a segment begins to wait for its first request, seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -148,6 +151,7 @@ class Holding:
 
     async def run(self) -> None:
         """Prepare, wait for the start, send, report; then wait until all windows are acknowledged."""
+        self._outbox.hurry()
         tracing.current().note({"burstline.segment": self.key.segment, "burstline.epoch": self.key.epoch})
         try:
             reason = await self._prepare_and_run()
@@ -160,6 +164,8 @@ class Holding:
             reason = "stopped"
         with tracing.span("reporting", windows=self._window_count, reason=reason):
             await self._all_acknowledged.wait()
+        ended = _run_id(self.key.run), self.key.segment, self.key.epoch, reason, self._window_count
+        _log.info("segment ended run=%s segment=%d epoch=%d reason=%s windows=%d", *ended)
         self._end = v1.AttachRequest(
             end=v1.SegmentEnd(key=key_to_proto(self.key), window_count=self._window_count, reason=reason)
         )
@@ -208,13 +214,19 @@ class Holding:
             raise
         if self._stopped:
             return self._stopped
-        while not self._estimate.known:  # noqa: ASYNC110 - the first heartbeat is answered within a round trip
+        while not self._clock_is_due():  # noqa: ASYNC110 - each answered heartbeat moves the instant that is waited for
             await asyncio.sleep(0.01)
+            if self._stopped:
+                return self._stopped
         now_s = time.monotonic()
         self._clock.start(self._estimate.since_s(self._start_ns, now_s), now_s)
         self._started_ns = self._start_ns
         with tracing.span("sending"):
             return await segment.run()
+
+    def _clock_is_due(self) -> bool:
+        """Whether run time must be said now, from all that was read by now: afterwards it is only steered gently."""
+        return self._estimate.known and self._estimate.since_s(self._start_ns, time.monotonic()) >= -LEAD_S
 
     def _tell_ready(self, opened: int, problem: str) -> None:
         if self._ready is None:
