@@ -272,6 +272,8 @@ class Agent:
         holding = self._holdings.take(assign, self._latency_s)
         if holding is not None:
             key = holding.key
+            placed = key.run.removeprefix("runs/"), key.segment, key.epoch, self._name
+            _log.info("assigned run=%s segment=%d epoch=%d worker=%s", *placed)
             work = self._traced("segment", key.run, assign.trace_parent, holding.run())
             self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
 
