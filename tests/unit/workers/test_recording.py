@@ -227,7 +227,7 @@ def test_what_comes_in_between_two_steps_of_a_fold_is_not_lost_and_lands_in_its_
 
 
 def test_columns_are_taken_out_up_to_a_time_and_the_rest_stays() -> None:
-    columns = Columns(2)
+    columns = Columns("qd")
     assert columns.take(1.0) is None
     assert columns.first_s == math.inf
     for number in range(4):
@@ -268,3 +268,25 @@ def test_a_plan_with_thousands_of_phases_keeps_them_apart() -> None:
     assert windows[0].answers == {AnswerKey(phase, 7, "5xx"): 1 for phase in (0, 255, 256, 4999)}
     assert sorted(windows[0].loads) == [0, 255, 256, 4999]
     assert windows[0].latencies[LatencyKey(7, "5xx")].due.count == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(EVENTS, st.lists(st.floats(0, 6), max_size=6))
+def test_marks_are_those_of_each_bins_requests_in_their_order_of_sending(
+    events: list[tuple[int, int, int, int, float, float, float]], folds: list[float]
+) -> None:
+    bins: dict[int, list[tuple[float, int]]] = {}
+    for kind, _, _, name, due_s, late_s, _ in events:
+        if kind <= HANDED:
+            bins.setdefault(math.floor((due_s + late_s) * 100), []).append((due_s + late_s, name))
+    found = totals_of(events, folds).marks.get(0, {})
+    assert found.keys() == {index for index, sent in bins.items() if any(name == THROTTLED for _, name in sent)}
+    for index, mark in found.items():
+        refused_s = [at_s for at_s, name in bins[index] if name == THROTTLED]
+        assert (mark.first_s, mark.last_s) == (min(refused_s), max(refused_s))
+        taken_s = [at_s for at_s, name in bins[index] if name in (OK, FAILED)]
+        tied = [at_s for at_s in taken_s if at_s in refused_s]
+        before = sum(at_s < mark.first_s for at_s in taken_s)
+        assert before <= mark.accepted_before_first <= before + len(tied)
+        before = sum(at_s < mark.last_s for at_s in taken_s)
+        assert before <= mark.accepted_before_last <= before + len(tied)

@@ -17,6 +17,12 @@ BUCKETS_PER_OCTAVE = 64
 LARGEST_INDEX = 64 * 44 - 1
 """Just under 2**43 microseconds, 101 days: everything larger is counted there."""
 
+_BELOW_PLACE = 52 - 6
+"""Bits of a float64's fraction that do not matter."""
+
+_FIRST = 1022 * BUCKETS_PER_OCTAVE
+"""What is left of 0.5 without them."""
+
 
 def index_of(value_s: float) -> int:
     """Return the bucket number of a time in seconds, 0..LARGEST_INDEX."""
@@ -30,11 +36,15 @@ def index_of(value_s: float) -> int:
 
 
 def indices_of(values_s: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return `index_of` of each value; same length."""
-    scaled = np.maximum(values_s / UNIT_S, 0.5)
-    mantissa, exponent = np.frexp(scaled)
-    index = BUCKETS_PER_OCTAVE * exponent.astype(np.int64) + (mantissa * 128 - 64).astype(np.int64)
-    return np.where(scaled < 1.0, 0, np.minimum(index, LARGEST_INDEX))
+    """Return `index_of` of each value; same length.
+
+    A float64 begins with its exponent, and the first six bits of its fraction are the place in the octave: so the
+    bucket number can be read off its bits, in half the time that `frexp` takes.
+    """
+    scaled = values_s / UNIT_S
+    bits: NDArray[np.int64] = np.where(scaled >= 1.0, scaled, 0.5).view(np.int64)
+    indices: NDArray[np.int64] = np.minimum((bits >> _BELOW_PLACE) - _FIRST, LARGEST_INDEX)
+    return indices
 
 
 def bounds_of(index: int) -> tuple[float, float]:

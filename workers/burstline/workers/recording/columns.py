@@ -1,29 +1,35 @@
 """Numbers kept in columns: cheap to append to one by one, and taken out in blocks for NumPy.
 
-Lists: an `array` would save their conversion, and costs more than that at every append (measured).
+Lists: an `array` costs more at every append than it saves. `struct` makes an array of a list in a sixth of the time
+that NumPy takes to look at each number (both measured).
 """
 
+import struct
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_KINDS = {"q": np.int64, "d": np.float64}
 
 
 class Columns:
     """Rows of numbers, ascending in their last column, a time in seconds.
 
     Args:
-        count: columns, >= 1.
+        kinds: a letter for each column: q for integers, d for floats; the last is d.
 
     Attributes:
         columns: to append to, one value each. Valid until `take`.
     """
 
-    __slots__ = ("columns",)
+    __slots__ = ("_kinds", "columns")
 
-    def __init__(self, count: int) -> None:
-        self.columns: tuple[list[Any], ...] = tuple([] for _ in range(count))
+    def __init__(self, kinds: str) -> None:
+        self._kinds = kinds
+        self.columns: tuple[list[Any], ...] = tuple([] for _ in kinds)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -41,6 +47,14 @@ class Columns:
         times_s = taken[-1]
         if not times_s or times_s[0] >= end_s:
             return None
-        count = len(times_s) if times_s[-1] < end_s else bisect_left(times_s, end_s)
-        self.columns = tuple(column[count:] for column in taken)
-        return tuple(np.array(column[:count]) for column in taken)
+        if times_s[-1] < end_s:
+            self.columns = tuple([] for _ in taken)
+        else:
+            count = bisect_left(times_s, end_s)
+            self.columns = tuple(column[count:] for column in taken)
+            taken = tuple(column[:count] for column in taken)
+        return tuple(_array(kind, column) for kind, column in zip(self._kinds, taken, strict=True))
+
+
+def _array(kind: str, values: Sequence[float]) -> NDArray[Any]:
+    return np.frombuffer(struct.pack(f"{len(values)}{kind}", *values), dtype=_KINDS[kind])

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from burstline.core.load.histogram import indices_of
 from burstline.core.load.troubles import LONGEST, MOST, Trouble, TroubleKey, Troubles
-from burstline.core.load.window import BINS_PER_S, AnswerKey, Drop, Latency, LatencyKey, Load, Window
+from burstline.core.load.window import AnswerKey, Drop, Latency, LatencyKey, Load, Window
 from burstline.workers.recording.columns import Columns
-from burstline.workers.recording.counting import DenseHistogram
+from burstline.workers.recording.counting import DenseHistogram, bin_indices, counts_of
 from burstline.workers.recording.marking import Marker
 
 WRITTEN, HANDED, LATE, CEILING, SLOTS, UNMADE = range(6)
 """What became of a due request: written to a connection; handed over to wait for one; dropped, and why."""
 
-_CLOSE = 4096
+_NO_PHASE = ~0xFFFF00
+"""What is left of `what` without the phase."""
 
 _DROPS = {LATE: Drop.LATE, CEILING: Drop.CEILING, SLOTS: Drop.SLOTS, UNMADE: Drop.TEMPLATE}
 
@@ -66,14 +68,14 @@ class Recorder:
     ) -> None:
         self._signatures = tuple(signatures)
         self.index_of = {signature: index for index, signature in enumerate(signatures)}
-        self._open_phases = np.array(open_phases, dtype=bool)
+        self._open_phases = tuple(open_phases)
         self._gauges, self._emit = gauges, emit
         self._watermark = position
         self._window: Window | None = None
         self._marker = Marker(np.array(rejects, dtype=bool), np.array(accepts, dtype=bool))
         self._lateness = DenseHistogram()
         self._latencies: dict[int, tuple[DenseHistogram, DenseHistogram]] = {}
-        self._dues, self._wireds, self._dones = Columns(3), Columns(2), Columns(4)
+        self._dues, self._wireds, self._dones = Columns("qdd"), Columns("qd"), Columns("qddd")
         self._lags_s: list[float] = []
         self._troubles: Troubles = {}
         self._folding: Iterator[None] | None = None
@@ -173,8 +175,9 @@ class Recorder:
     def _close(self) -> Iterator[None]:
         window = self._window
         assert window is not None
-        window.marks = self._marker.take(window.second + 1.0)
-        yield
+        for marks in self._marker.take(window.second + 1.0):
+            window.marks |= marks
+            yield
         gauges = self._gauges()
         window.watermark = self._watermark
         window.lateness = self._lateness.take()
@@ -217,7 +220,8 @@ class Recorder:
     ) -> Iterator[None]:
         window = self._window
         assert window is not None
-        for code, count in _counts(codes):
+        found = counts_of(codes)
+        for code, count in found:
             load, kind = self._load(code >> 3), code & 7
             load.due += count
             if kind <= HANDED:
@@ -225,17 +229,18 @@ class Recorder:
                 load.sent_on_wire += count if kind == WRITTEN else 0
             else:
                 load.dropped[_DROPS[kind]] = load.dropped.get(_DROPS[kind], 0) + count
-        for index, count in _counts(bin_indices(dues_s)):
+        for index, count in counts_of(bin_indices(dues_s)):
             window.due_bins[index] = window.due_bins.get(index, 0) + count
         yield
-        sent = codes & 7 <= HANDED
-        for index, count in _counts(bin_indices(known_s[sent])):
+        sent = [code for code, _ in found if code & 7 <= HANDED]
+        for index, count in counts_of(bin_indices(_chosen(known_s, codes, sent, len(found)))):
             window.sent_bins[index] = window.sent_bins.get(index, 0) + count
             self._marker.sent(index, count)
-        scheduled = self._open_phases[codes >> 3]
-        self._watermark += int(scheduled.sum())
-        paced = sent & scheduled
-        self._lateness.add(known_s[paced] - dues_s[paced])
+        yield
+        self._watermark += sum(count for code, count in found if self._open_phases[code >> 3])
+        paced = [code for code in sent if self._open_phases[code >> 3]]
+        late_s = _chosen(known_s - dues_s, codes, paced, len(found))
+        self._lateness.add(late_s, indices_of(late_s))
         yield
 
     def _fold_answers(
@@ -248,26 +253,29 @@ class Recorder:
         window = self._window
         assert window is not None
         names = self._signatures
-        signatures = what & 0xFF
-        for code, count in _counts(what):
+        found = counts_of(what)
+        for code, count in found:
             key = AnswerKey((code >> 8) & 0xFFFF, code >> 24, names[code & 0xFF])
             window.answers[key] = window.answers.get(key, 0) + count
-        kinds = what & ~0xFFFF00  # without the phase
-        found = _counts(kinds)
-        for kind, _ in found:
-            chosen = slice(None) if len(found) == 1 else kinds == kind
-            due, sent = self._latencies.setdefault(kind, (DenseHistogram(), DenseHistogram()))
-            due.add(dones_s[chosen] - dues_s[chosen])
-            sent.add(dones_s[chosen] - sents_s[chosen])
-            yield
-        sent_bins = bin_indices(sents_s)
-        for code, count in _counts((sent_bins << 8) | signatures):
-            answers = window.answer_bins.setdefault(names[code & 0xFF], {})
-            answers[code >> 8] = answers.get(code >> 8, 0) + count
-        for code, count in _counts((bin_indices(dones_s) << 8) | signatures):
-            into = window.completion_bins.setdefault(names[code & 0xFF], {})
-            into[code >> 8] = into.get(code >> 8, 0) + count
+        from_due_s, from_sent_s = dones_s - dues_s, dones_s - sents_s
+        due_at, sent_at = indices_of(from_due_s), indices_of(from_sent_s)
         yield
+        kinds, kind_of = {code & _NO_PHASE for code, _ in found}, what & _NO_PHASE
+        for kind in kinds:
+            chosen = slice(None) if len(kinds) == 1 else (kind_of == kind).nonzero()[0]
+            due, sent = self._latencies.setdefault(kind, (DenseHistogram(), DenseHistogram()))
+            due.add(from_due_s[chosen], due_at[chosen])
+            yield
+            sent.add(from_sent_s[chosen], sent_at[chosen])
+            yield
+        signatures = what & 0xFF
+        sent_bins = bin_indices(sents_s)
+        for into, bins in ((window.answer_bins, sent_bins), (window.completion_bins, bin_indices(dones_s))):
+            for code, count in counts_of(bins * len(names) + signatures):
+                index, name = divmod(code, len(names))
+                counts = into.setdefault(names[name], {})
+                counts[index] = counts.get(index, 0) + count
+            yield
         self._marker.answered(sent_bins, sents_s, signatures)
         yield
 
@@ -277,20 +285,8 @@ def what(phase: int, request: int, signature: int) -> int:
     return (request << 24) | (phase << 8) | signature
 
 
-def bin_indices(times_s: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the 10 ms bin of each run time; same length."""
-    return np.floor(times_s * BINS_PER_S).astype(np.int64)
-
-
-def _counts(codes: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return each code with how often it occurs, ascending. Counting beats sorting while codes are close together."""
-    if not len(codes):
-        return []
-    low = int(codes.min())
-    if int(codes.max()) - low > _CLOSE:
-        found, counts = np.unique(codes, return_counts=True)
-    else:
-        table = np.bincount(codes - low)
-        found = table.nonzero()[0]
-        counts, found = table[found], found + low
-    return list(zip(found.tolist(), counts.tolist(), strict=True))
+def _chosen(
+    values: NDArray[np.float64], codes: NDArray[np.int64], wanted: Sequence[int], count: int
+) -> NDArray[np.float64]:
+    """Return the values whose code is wanted; `count` is how many different codes there are."""
+    return values if len(wanted) == count else values[np.isin(codes, wanted)]
