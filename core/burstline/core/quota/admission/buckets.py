@@ -13,6 +13,9 @@ TOKEN_SLACK = 1e-9
 """Tokens that rounding may be short of 1. Without it a request every 0.1 s at 10/s would at times be refused
 because 0.1 is no binary fraction. The debt is kept, so the law is broken by at most this much in all."""
 
+LOOPED_COUNT = 1 << 16
+"""Times that `take_all` has as Python's floats at once."""
+
 
 class TokenBucket:
     """`burst` tokens when full, refilled continuously at `rate_per_s`; a request takes one. Starts full.
@@ -55,6 +58,27 @@ class TokenBucket:
         self._tokens = tokens
         return False
 
+    def take_all(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Take a token at each of ascending times, some at a time; return for each whether there was one: as `take`."""
+        accepted = bytearray(len(times_s))
+        tokens, at_s, rate_per_s, burst = self._tokens, self._at_s, self.rate_per_s, self.burst
+        enough = 1.0 - TOKEN_SLACK
+        # A plain loop over Python floats: whether one request gets a token depends on all before it. Such a float takes
+        # 32 bytes, hence the blocks.
+        for low in range(0, len(times_s), LOOPED_COUNT):
+            for index, now_s in enumerate(times_s[low : low + LOOPED_COUNT].tolist(), low):
+                if now_s > at_s:
+                    if tokens < burst:
+                        tokens += (now_s - at_s) * rate_per_s
+                        if tokens > burst:
+                            tokens = burst
+                    at_s = now_s
+                if tokens >= enough:
+                    tokens -= 1.0
+                    accepted[index] = 1
+        self._tokens, self._at_s = tokens, at_s
+        return np.frombuffer(accepted, dtype=np.bool_)
+
     def tokens(self, now_s: float) -> float:
         """Return how many tokens there are at `now_s` (as in `take`), without taking any."""
         if now_s > self._at_s and self._tokens < self.burst:
@@ -78,21 +102,4 @@ def bucket_accepts(times_s: NDArray[np.float64], rate_per_s: float, burst: float
     Raises:
         ValueError: a negative rate or burst.
     """
-    if not (rate_per_s >= 0 and burst >= 0):
-        raise ValueError(f"rate_per_s and burst are >= 0, not {rate_per_s} and {burst}")
-    accepted = bytearray(len(times_s))
-    tokens = float(burst)
-    at_s = -np.inf
-    enough = 1.0 - TOKEN_SLACK
-    # A plain loop over Python floats: whether one request gets a token depends on all before it.
-    for index, now_s in enumerate(times_s.tolist()):
-        if now_s > at_s:
-            if tokens < burst:
-                tokens += (now_s - at_s) * rate_per_s
-                if tokens > burst:
-                    tokens = burst
-            at_s = now_s
-        if tokens >= enough:
-            tokens -= 1.0
-            accepted[index] = 1
-    return np.frombuffer(accepted, dtype=np.bool_)
+    return TokenBucket(rate_per_s, burst).take_all(times_s)

@@ -83,10 +83,10 @@ def concurrency_proposals(plan: Plan, account: Account, demand: Demand) -> list[
             shared |= mine
             shared_services.append(services)
             continue
-        need = need_of(demand.times_s[mine], services)
+        need = need_of(demand.times_of(mine), services)
         found.append(_reserved(account, demand, name, need))
         reserved_now += int(max(0.0, (found[-1].advice.recommended or 0) - function.reserved))
-    own = need_of(demand.times_s[shared], pooled(shared_services)) if shared_services else None
+    own = need_of(demand.times_of(shared), pooled(shared_services)) if shared_services else None
     if own is not None or (reserved_now and reserved_now + UNRESERVED_MINIMUM > account.concurrency):
         found.append(_account(account, demand, own, reserved_now))
     return found

@@ -1,6 +1,6 @@
 """What AWS would have to admit: the plan's arrivals, or its goal's, and how long each call works."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from burstline.core.load.plan import (
     Step,
     Users,
 )
-from burstline.core.load.schedule import Schedule
+from burstline.core.load.schedule import BLOCK_COUNT, Schedule
 from burstline.core.load.selection import Selection
 from burstline.core.load.totals import Totals
 from burstline.core.load.window import BIN_S
@@ -90,6 +90,10 @@ class Demand:
     scale: float
     what: str
     notes: tuple[str, ...] = ()
+
+    def times_of(self, mine: NDArray[np.bool_]) -> Floats:
+        """Return when some of the arrivals are; without a copy if they are all of them, as mostly."""
+        return self.times_s if mine.all() else self.times_s[mine]
 
 
 def demand_of(plan: Plan, account: Account, schedule: Schedule, totals: Totals, series: Series, floor: Floor) -> Demand:
@@ -230,12 +234,23 @@ def _arrivals(schedule: Schedule, series: Series, scale: float = 1.0) -> tuple[F
 
 def spread_bins(counts: NDArray[np.int64], first_bin: int = 0) -> Floats:
     """Return one time per request of 10 ms bins, evenly within each bin, ascending seconds."""
-    total = int(counts.sum())
-    starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-    bins = np.repeat(np.arange(len(counts)), counts)
-    inside = (np.arange(total) - np.repeat(starts, counts) + 0.5) / np.repeat(np.maximum(counts, 1), counts)
-    times: Floats = (first_bin + bins + inside) * BIN_S
-    return times
+    return np.concatenate([np.empty(0), *spread_blocks(counts, first_bin)])
+
+
+def spread_blocks(counts: NDArray[np.int64], first_bin: int = 0) -> Iterator[Floats]:
+    """Yield `spread_bins` some whole bins at a time, in about the memory of one block; none is empty."""
+    ends = np.cumsum(counts)
+    low = 0
+    while low < len(counts):
+        done = int(ends[low - 1]) if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, done + BLOCK_COUNT, side="right")))
+        here, total = counts[low:high], int(ends[high - 1]) - done
+        if total:
+            starts = np.repeat(ends[low:high] - here - done, here)
+            bins = np.repeat(np.arange(low, high), here)
+            inside = (np.arange(total) - starts + 0.5) / np.repeat(np.maximum(here, 1), here)
+            yield (first_bin + bins + inside) * BIN_S
+        low = high
 
 
 def _scaled_shape(shape: Shape, factor: float) -> Shape:

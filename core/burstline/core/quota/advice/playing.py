@@ -39,13 +39,13 @@ def play(plan: Plan, account: Account, demand: Demand, seed: int = VERIFY_SEED) 
     calls = tuple(
         Call(name, target.stage, target.usage_plan, gateway=target.front in GATEWAY_FRONTS) for name in demand.functions
     )
-    service_s = drawn_services(demand, seed)
     start, stop = 0, len(demand.times_s)
     if stop > MOST_ARRIVALS and demand.services:
         stretch = busiest(demand.times_s, next(iter(demand.services.values())))
         start = int(np.searchsorted(demand.times_s, stretch[0]))
         stop = start + len(stretch)
     chosen = slice(start, stop)
+    service_s = drawn_services(replace(demand, times_s=demand.times_s[chosen], function=demand.function[chosen]), seed)
     # the measured times hold, whatever a function that nobody declared would be cut off at
     longest_s = float(service_s.max(initial=0.0)) + 1.0
     functions = {
@@ -55,7 +55,7 @@ def play(plan: Plan, account: Account, demand: Demand, seed: int = VERIFY_SEED) 
     return replay(
         replace(account, functions=functions),
         demand.times_s[chosen],
-        service_s[chosen],
+        service_s,
         calls=calls,
         call_index=demand.function[chosen],
         seed=seed,
@@ -97,7 +97,7 @@ def refused_by_laws(plan: Plan, account: Account, demand: Demand, seed: int = VE
     for cap in concurrency_limits(plan, account):
         mine = _under(cap.layer, cap.function, account, demand)
         rate = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * cap.value)
-        over = bool(mine.any()) and burst_needed(times_s[mine], rate) > rate + 1e-6
+        over = bool(mine.any()) and burst_needed(demand.times_of(mine), rate) > rate + 1e-6
         found[Layer.INVOCATION_RATE] = found.get(Layer.INVOCATION_RATE, False) or over
         high = peak_of(demand, mine, seed) > cap.value
         found[cap.layer] = found.get(cap.layer, False) or high
@@ -113,7 +113,7 @@ def peak_of(demand: Demand, mine: NDArray[np.bool_], seed: int) -> int:
     for index, name in enumerate(demand.functions):
         own = mine & (demand.function == index)
         if name in demand.services and own.any():
-            levels.append(starts_of(demand.times_s[own], demand.services[name], random)[1])
+            levels.append(starts_of(demand.times_of(own), demand.services[name], random)[1])
     if levels:
         # peaks of several functions need not coincide: their sum is an upper bound
         count = sum(levels)
@@ -133,7 +133,7 @@ def outgrows_scaling(account: Account, demand: Demand, seed: int = VERIFY_SEED) 
         if services is None or not mine.any():
             continue
         function = account.functions.get(name)
-        starts_s, _ = starts_of(demand.times_s[mine], services, random)
+        starts_s, _ = starts_of(demand.times_of(mine), services, random)
         # provisioned environments are there already
         starts_s = starts_s[function.provisioned if function else 0 :]
         if not legacy and burst_needed(starts_s, refill_per_s) > size:

@@ -70,7 +70,7 @@ def provisioned_ahead(plan: Plan, account: Account, demand: Demand) -> tuple[str
     if is_cut(demand):
         return ()
     needs = {
-        name: need_of(demand.times_s[demand.function == index], replace(demand.services[name], init_s=0.0), REPLAYS)
+        name: need_of(demand.times_of(demand.function == index), replace(demand.services[name], init_s=0.0), REPLAYS)
         for index, name in enumerate(demand.functions)
         if name in account.functions and name in demand.services and np.any(demand.function == index)
     }
@@ -104,7 +104,7 @@ def net_usd_per_hour(count: int, concurrency: float, memory_mb: int) -> float:
 
 def _advice(plan: Plan, account: Account, demand: Demand, function: Function, index: int, cold: int) -> Advice:
     mine = demand.function == index
-    times_s, services = demand.times_s[mine], demand.services[function.name]
+    times_s, services = demand.times_of(mine), demand.services[function.name]
     need = need_of(times_s, replace(services, init_s=0.0), REPLAYS)
     recommended = max(function.provisioned, ceil(need.safe * SPARE))
     trial = replace(function, provisioned=recommended)

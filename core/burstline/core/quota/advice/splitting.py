@@ -103,11 +103,11 @@ def needs_of(account: Account, demand: Demand) -> dict[str, float]:
         mine = demand.function == index
         function = account.functions.get(name)
         if function is not None and function.reserved is not None and name in demand.services and mine.any():
-            needs[name] = need_of(demand.times_s[mine], demand.services[name], REPLAYS).safe
+            needs[name] = need_of(demand.times_of(mine), demand.services[name], REPLAYS).safe
         elif name in demand.services:
             pooled |= mine
     services = [demand.services[n] for i, n in enumerate(demand.functions) if n in demand.services
                 and pooled[demand.function == i].any()]  # fmt: skip
     if services:
-        needs[POOL] = need_of(demand.times_s[pooled], as_one(services), REPLAYS).safe
+        needs[POOL] = need_of(demand.times_of(pooled), as_one(services), REPLAYS).safe
     return needs

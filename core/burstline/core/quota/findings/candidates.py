@@ -11,9 +11,9 @@ import numpy as np
 
 from burstline.core.load.plan import Plan
 from burstline.core.load.window import BIN_S
-from burstline.core.quota.admission.buckets import bucket_accepts
-from burstline.core.quota.advice.demand import spread_bins
-from burstline.core.quota.advice.frontier import burst_needed
+from burstline.core.quota.admission.buckets import TokenBucket
+from burstline.core.quota.advice.demand import spread_blocks
+from burstline.core.quota.advice.frontier import burst_needed_of
 from burstline.core.quota.answers.limits import (
     GATEWAY_FRONTS,
     ConcurrencyLimit,
@@ -72,10 +72,7 @@ class Observed:
 def observe(plan: Plan, account: Account, series: Series, in_flight: Floats, admitted: Ints) -> Observed:
     """Play what was sent through each bucket that is known to stand in the way, alone."""
     buckets = buckets_of(plan, account)
-    times_s = spread_bins(series.sent) if buckets else np.empty(0)
-    refused = {}
-    for layer, bucket in buckets.items():
-        refused[layer] = _refused(times_s, bucket, series.count)
+    refused = {layer: _refused(series.sent, bucket) for layer, bucket in buckets.items()}
     return Observed(in_flight, admitted, refused, buckets, concurrency_limits(plan, account))
 
 
@@ -103,7 +100,7 @@ def refused_by_invocation_rate(observed: Observed, throttled: Ints) -> Ints:
     if not observed.caps:
         return np.zeros_like(throttled)
     limit = float(INVOCATIONS_PER_ENVIRONMENT_PER_S * min(cap.value for cap in observed.caps))
-    return _refused(spread_bins(observed.admitted + throttled), Bucket(limit, limit), len(throttled))
+    return _refused(observed.admitted + throttled, Bucket(limit, limit))
 
 
 def candidates(
@@ -131,13 +128,16 @@ def candidates(
     return found
 
 
-def _refused(times_s: Floats, bucket: Bucket, count: int) -> Ints:
-    """What a bucket refuses of requests, by bin."""
+def _refused(sent: Ints, bucket: Bucket) -> Ints:
+    """What a bucket refuses of the requests sent in each bin, by bin."""
+    bins, count = np.zeros(len(sent), np.int64), len(sent)
     # the law of the frontier says at once, and much faster, whether anything is refused at all
-    if burst_needed(times_s, bucket.rate_per_s) <= bucket.burst:
-        return np.zeros(count, np.int64)
-    refused = times_s[~bucket_accepts(times_s, bucket.rate_per_s, bucket.burst)]
-    bins: Ints = np.bincount((refused / BIN_S).astype(np.int64), minlength=count)[:count]
+    if burst_needed_of(spread_blocks(sent), bucket.rate_per_s) <= bucket.burst:
+        return bins
+    tokens = TokenBucket(bucket.rate_per_s, bucket.burst)
+    for times_s in spread_blocks(sent):
+        refused = times_s[~tokens.take_all(times_s)]
+        bins += np.bincount((refused / BIN_S).astype(np.int64), minlength=count)[:count]
     return bins
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from burstline.core.load.plan import Plan
 from burstline.core.quota.advice.commands import CONCURRENCY_QUOTA, GATEWAY_BURST_QUOTA, GATEWAY_RATE_QUOTA
-from burstline.core.quota.advice.demand import spread_bins
-from burstline.core.quota.advice.frontier import burst_needed
+from burstline.core.quota.advice.demand import spread_blocks
+from burstline.core.quota.advice.frontier import burst_needed_of
 from burstline.core.quota.answers.inflight import Floor, admitted_signatures, in_flight
 from burstline.core.quota.answers.limits import concurrency_limits, is_declared, scaling_use
 from burstline.core.quota.answers.series import Series, highest_in_window
@@ -57,10 +57,9 @@ def _buckets(plan: Plan, account: Account, series: Series) -> Iterator[Finding]:
     buckets = buckets_of(plan, account)
     if not buckets:
         return
-    times_s = spread_bins(series.sent)
     rate_per_s = highest_in_window(series.sent, 1.0)
     for layer, bucket in buckets.items():
-        burst = burst_needed(times_s, bucket.rate_per_s)
+        burst = burst_needed_of(spread_blocks(series.sent), bucket.rate_per_s)
         source = "declared"
         if layer is Layer.ACCOUNT_GATEWAY:
             source = _source(account, "apigateway.rate")

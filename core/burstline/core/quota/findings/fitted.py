@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from burstline.core.load.plan import Plan
 from burstline.core.load.samples import Outcome
-from burstline.core.quota.advice.demand import spread_bins
-from burstline.core.quota.advice.frontier import burst_needed
+from burstline.core.quota.advice.demand import spread_blocks
+from burstline.core.quota.advice.frontier import burst_needed_of
 from burstline.core.quota.answers.classify import meaning
 from burstline.core.quota.answers.honesty import LimitedSpan, overlaps
 from burstline.core.quota.answers.inflight import Floor, in_flight
@@ -195,7 +195,7 @@ def _use(limit: FittedLimit, parameter: str, series: Series, floor: Floor) -> fl
     if parameter in ("rate", "rate_limit"):
         return highest_in_window(series.sent, 1.0)
     if parameter == "burst":
-        return burst_needed(spread_bins(series.sent), limit.values["rate"])
+        return burst_needed_of(spread_blocks(series.sent), limit.values["rate"])
     if parameter == "concurrency":
         return float(round(in_flight(series, floor.value_s).max(initial=0.0)))
     if parameter == "count" and (period_s := limit.values.get("period")):
