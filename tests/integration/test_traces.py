@@ -189,6 +189,16 @@ def test_what_failed_is_marked_with_its_kind(world: World) -> None:
     assert [one.attributes["error.type"] for one in calls] == ["UNAUTHENTICATED"]
 
 
+def test_logs_are_json_in_which_runs_and_workers_are_fields(world: World) -> None:
+    workers = {one.attributes["burstline.worker"] for one in world.named("segment")}
+    for where in ("server.log", "workers.log"):
+        lines = [json.loads(line) for line in world.left[where].decode().splitlines() if line.startswith("{")]
+        assigned = [one for one in lines if "assigned" in one["message"] and one.get("run") == world.run]
+        assert {one["worker"] for one in assigned} == workers, where
+        assert {one["segment"] for one in assigned} == {"0", "1"}, where
+        assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, lines)), where
+
+
 def test_no_secret_is_left_anywhere_though_the_target_gave_it_away(world: World) -> None:
     assert world.refused.returncode == 1
     assert "the target refused us with 401" in world.left["refuse.json"].decode()
