@@ -49,6 +49,8 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
         self.ends: dict[tuple[int, int], v1.SegmentEnd] = {}
         self.preflights: list[v1.PreflightReport] = []
         self.acknowledges = self.answers_heartbeats = True
+        self.answers_after_s = 0.0
+        self.heartbeat_count = 0
         self.keeps: bool = True
         self.waiting: list[str] = []
         self.clock_ns = server_ns
@@ -81,6 +83,7 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
                     self.open_at_hello.append(self.open_count)
                     self.welcome()
                 case "heartbeat":
+                    self.heartbeat_count += 1
                     self.pending += [self._window(report) for report in message.heartbeat.windows]
                     if self.answers_heartbeats:
                         now, sent = self.clock_ns(), message.heartbeat.sent_nanos
@@ -90,7 +93,8 @@ class Server(worker_service_pb2_grpc.WorkerServiceServicer, run_service_pb2_grpc
                         if self.acknowledges:
                             reply.acks.extend(self.pending)
                             self.pending.clear()
-                        out.put_nowait(v1.AttachResponse(heartbeat=reply))
+                        answer = v1.AttachResponse(heartbeat=reply)
+                        asyncio.get_running_loop().call_later(self.answers_after_s, out.put_nowait, answer)
                 case "ready":
                     self.readies[message.ready.key.segment, message.ready.key.epoch] = message.ready
                 case "end":

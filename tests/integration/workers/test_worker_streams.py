@@ -181,3 +181,25 @@ async def test_a_server_that_comes_later_is_found_within_seconds(house: House) -
     await house.server.until(lambda: house.server.hellos, 3.0)
     house.stop.set()
     await asyncio.wait_for(task, 3.0)
+
+
+async def test_it_starts_by_the_clock_as_it_was_read_last_before_t0(house: House, target: Any) -> None:
+    """While workers are started their machine is busy: answers are read late, and the clock is off by half of that."""
+    server = house.server
+    arrived_ns: list[int] = []
+
+    async def noted(_: str, writer: asyncio.StreamWriter) -> None:
+        arrived_ns.append(server_ns())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    target.behaviour = noted
+    server.answers_after_s = 0.1
+    await house.attach()
+    await server.until(lambda: server.heartbeat_count >= 12)
+    key = server.assign(plan_for(target, Phase("c", 0.5, Constant(100))))
+    await server.until(lambda: server.readies)
+    server.answers_after_s, start_ns = 0.0, server_ns() + 1_000_000_000
+    server.say(start=v1.Start(key=key, start_nanos=start_ns))
+    assert (await server.end(key)).reason == "done"
+    late_s = [(at_ns - start_ns) * 1e-9 - n / 100 for n, at_ns in enumerate(arrived_ns)]
+    assert abs(min(late_s)) < 0.02, late_s

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from faults.network import TARGET_HOST, Site, Unavailable, check
+from faults.pauses import Pauses
+from faults.pauses import Unavailable as NoPrecedence
 from faults.postgresql import PostgreSQL
 from faults.postgresql import Unavailable as NoPostgreSQL
 from faults.world import World
@@ -27,6 +29,15 @@ def postgresql() -> Iterator[PostgreSQL]:
         pytest.skip(str(reason))
     yield made
     made.close()
+
+
+@pytest.fixture
+def pauses(world: World, tmp_path: Path) -> Pauses:
+    """Return what writes down the machine's own pauses until the world ends."""
+    try:
+        return Pauses(world, tmp_path)
+    except NoPrecedence as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ of the file: nanoseconds of the monotonic clock when it should have been woken, 
 """
 
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -28,10 +30,16 @@ def first(priority: int) -> tuple[str, ...]:
     return ("chrt", "--rr", str(priority))
 
 
+class Unavailable(Exception):
+    """This machine gives nobody precedence; the text says why."""
+
+
 class Pauses:
     """Watches the cores until the world ends, and keeps them awake: the host takes a core back that is idle."""
 
     def __init__(self, world: "World", folder: Path) -> None:
+        if shutil.which("chrt") is None or subprocess.run([*first(90), "true"], capture_output=True).returncode:
+            raise Unavailable("`chrt` (util-linux) is missing, or may not give a program precedence")
         self._files = []
         for core in sorted(os.sched_getaffinity(0)):
             self._files.append(folder / f"pauses{core}.log")

@@ -214,7 +214,7 @@ class Holding:
             raise
         if self._stopped:
             return self._stopped
-        while not self._clock_is_due():  # noqa: ASYNC110 - each answered heartbeat moves the instant that is waited for
+        while not self._clock_is_due():  # each answered heartbeat moves the instant that is waited for
             await asyncio.sleep(0.01)
             if self._stopped:
                 return self._stopped
@@ -226,7 +226,11 @@ class Holding:
 
     def _clock_is_due(self) -> bool:
         """Whether run time must be said now, from all that was read by now: afterwards it is only steered gently."""
-        return self._estimate.known and self._estimate.since_s(self._start_ns, time.monotonic()) >= -LEAD_S
+        return (
+            self._moored
+            and self._estimate.known
+            and self._estimate.since_s(self._start_ns, time.monotonic()) >= -LEAD_S
+        )
 
     def _tell_ready(self, opened: int, problem: str) -> None:
         if self._ready is None:

@@ -1,6 +1,7 @@
 """What waits to be written to the control plane, and the only task that writes it."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from burstline.v1 import worker_service_pb2 as v1
 BEAT_S = 1.25
 """The worker says at least so often that it lives, seconds. Windows come every second, and say it too."""
 
-FIRST_BEATS, FIRST_BEAT_S = 12, 0.1
-"""A new stream begins with heartbeats in quick succession, so that the server's clock is known before T0."""
+QUICK_BEATS, QUICK_BEAT_S = 12, 0.1
+"""A stream begins with heartbeats in quick succession, and so does a run: the server's clock must be known at T0, and
+what is read while a machine is busy starting its workers can be as far off as half a round trip."""
 
 LARGEST_BEAT_BYTES = 256 * 1024
 """Windows of one heartbeat together, at most: a message may have 1 MiB. One window is always taken."""
@@ -38,6 +40,12 @@ class Outbox:
         self._messages: deque[v1.AttachRequest] = deque()
         self._windows: deque[v1.WindowReport] = deque()
         self._filled = asyncio.Event()
+        self._quick_count = 0
+
+    def hurry(self) -> None:
+        """Send the next heartbeats in quick succession."""
+        self._quick_count = QUICK_BEATS
+        self._filled.set()
 
     def push(self, message: v1.AttachRequest) -> None:
         """Write this when its turn comes."""
@@ -67,12 +75,13 @@ class Outbox:
 
         Nothing else may write to the stream meanwhile.
         """
-        next_beat_s, beats = time.monotonic(), 0
+        last_beat_s = -math.inf
+        self.hurry()
         while going():
             now_s = time.monotonic()
+            next_beat_s = last_beat_s + (QUICK_BEAT_S if self._quick_count else self._beat_s())
             if self._windows or now_s >= next_beat_s:
-                beats += 1
-                next_beat_s = now_s + (FIRST_BEAT_S if beats < FIRST_BEATS else self._beat_s())
+                last_beat_s, self._quick_count = now_s, max(0, self._quick_count - 1)
                 windows = self._take_windows()  # if the write fails, their holdings say them again
                 beat = v1.Heartbeat(sent_nanos=time.monotonic_ns(), windows=windows)
                 await call.write(v1.AttachRequest(heartbeat=beat))
