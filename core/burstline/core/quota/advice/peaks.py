@@ -148,7 +148,8 @@ def _run_levels(times_s: Floats, services: ServiceTimes, random: np.random.Gener
         for calls in kept or _calls(times_s, services, random):
             cold = calls.places < new[calls.begins]
             was_cold = calls.places < before[calls.begins] if before is not None else np.ones_like(cold)
-            changed, cold_count = changed + np.count_nonzero(cold != was_cold), cold_count + np.count_nonzero(cold)
+            changed += int(np.count_nonzero(cold != was_cold))
+            cold_count += int(np.count_nonzero(cold))
             _add(levels, calls, np.where(cold, init, 0))
         levels, before = np.cumsum(levels), new
         # the peak alone may stand still for a round while calls before it are still found to be warm
