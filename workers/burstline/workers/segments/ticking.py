@@ -10,7 +10,7 @@ from burstline.workers.sending.timer import open_timer
 TICK_S = 0.025
 """How often deadlines, the lease and the recorder are looked after, seconds."""
 
-FOLD_COUNT = 4000
+FOLD_COUNT = 2000
 """Events are folded when so many are pending: NumPy's calls cost nearly the same for few."""
 
 FOLD_TICKS = 8
