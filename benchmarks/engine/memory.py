@@ -16,9 +16,9 @@ RATE = 1000.0
 """At which connections are opened, requests/s: an answer comes when all are."""
 
 EASY_COUNT, SLOW_RATE = 13_000, 200.0
-"""Beyond so many connections to one address and port ours are opened slowly, requests/s: when half of the usual local
-ports are taken Linux looks through all of that half at each `connect`, which takes 3 ms of the worker's thread (seen:
-at 1,000/s all were in time up to 14,000 connections, a third of them from there on)."""
+"""Beyond so many connections to one address and port ours are opened slowly, requests/s. At 1,000/s all were in time up
+to 14,000 connections, which is half of the usual local ports, and a third of them from there on: presumably it is the
+kernel's search for a free port."""
 
 PEERS = ("hey", "wrk", "autocannon", "k6", "locust")
 HOLDS = {"locust": 3.0}

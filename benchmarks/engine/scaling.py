@@ -6,7 +6,8 @@ the stripes of the workers share nothing. A rate is held as everywhere: p99 of l
 by each worker. Both cores are kept awake in both settings, and whoever is measured goes before all else.
 
 A shared machine's cores change their speed within seconds, so that a highest rate of two minutes ago says nothing about
-now. So each round asks what two hold right after one, in multiples of its rate, and then one has to hold it again.
+now. So each round asks what two hold right after one, in multiples of its rate, and then one has to hold it again, and
+not a tenth more. Every rate is tried twice.
 Beside it stands what the machine itself gives in that time: a loop that shares nothing.
 """
 
@@ -28,6 +29,9 @@ from benchmarks.engine.worker import Worker, plan
 STEP = 1.04
 MULTIPLES = (2.0, 1.95, 1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.2, 1.0)
 """Of one worker's rate, as tried with two; more than 2 is not asked for."""
+
+FASTER = 1.1
+"""A round is void if one worker holds so many times its rate afterwards."""
 
 LOOP_S = 0.5
 
@@ -51,6 +55,8 @@ def _gain(pairs: Pairs, options: Options, ladder: Ladder, rates: list[float]) ->
     found = next((m for m in MULTIPLES if any(_holds(pairs, options, m * one) for _ in range(2))), 0.0)
     if not one or not any(_holds(pairs[:1], options, one) for _ in range(2)):
         raise RuntimeError(f"one worker no longer holds {one:,.0f}/s: the machine became slower meanwhile")
+    if any(_holds(pairs[:1], options, one * FASTER) for _ in range(2)):
+        raise RuntimeError(f"one worker now holds more than {one:,.0f}/s: the machine became faster meanwhile")
     rates.append(one)
     return found
 

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -78,7 +77,7 @@ def measure(options: Options) -> list[Row]:
         for name in ("wrk2", "vegeta", "k6", "locust", "artillery", "hey"):
             if name in options.programs:
                 contenders[name] = partial(_theirs, name, to, options, seconds)
-        found = rounds(replace(options, rounds=min(3, options.rounds)), contenders)
+        found = rounds(options, contenders)
         worker.close()
     found.pop("burstline", None)
     text = ", ".join(f"p{q * 100:g} {min(r):.3f} to {max(r):.3f} of the truth" for q, r in errors.items())
