@@ -10,6 +10,8 @@ from pathlib import Path
 
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 
+CHILDREN = "the emulator; the tracker that Python starts; server, workers, and the process they were forked from"
+
 
 def start_demo(home: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
@@ -80,7 +82,7 @@ def test_ctrl_c_stops_the_demo_with_a_partial_report_and_no_process_left(tmp_pat
         if "steady" in line:
             break
     children = children_of(demo.pid)
-    assert len(children) == 5, "the emulator; the server, the workers, and the process that they were forked from"
+    assert len(children) == 6, CHILDREN
     demo.send_signal(signal.SIGINT)
     out, _ = demo.communicate(timeout=15)
     assert demo.returncode == 130
@@ -98,7 +100,7 @@ def test_a_demo_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None
         if "steady" in line:
             break
     children = children_of(demo.pid)
-    assert len(children) == 5, "the emulator; the server, the workers, and the process that they were forked from"
+    assert len(children) == 6, CHILDREN
     demo.kill()
     demo.communicate(timeout=15)
     assert wait_for(lambda: not any(map(is_alive, children)), 5)
