@@ -39,6 +39,26 @@ def test_offset_and_rate_are_found_through_jitter_and_drift(drift: float, jitter
         assert error_s <= estimate.error_s, "the bound it states holds"
 
 
+@pytest.mark.parametrize("drift", [200e-6, -200e-6])
+@pytest.mark.parametrize("later_s", [0.0, 0.0005, 0.003])
+def test_a_drifting_clock_is_followed_from_the_first_second_though_the_first_readings_were_the_quickest(
+    drift: float, later_s: float
+) -> None:
+    """24 heartbeats in quick succession, then one a second with windows, which take longer."""
+    draw = random.Random(7)
+    estimate = ClockEstimate()
+    for k in range(24):
+        there, back = (0.02 + draw.expovariate(1 / 0.0003) for _ in range(2))
+        exchange(estimate, 100 + k / 10, drift, there, back)
+    worst_s = 0.0
+    for k in range(300):
+        there, back = (0.02 + later_s + draw.expovariate(1 / 0.0005) for _ in range(2))
+        exchange(estimate, 103 + k, drift, there, back)
+        at_s = 104.0 + k
+        worst_s = max(worst_s, abs(estimate.since_s(EPOCH_NS, at_s) - truth_s(at_s, drift)))
+    assert worst_s < 0.002
+
+
 def test_one_reading_is_enough_to_start_and_its_error_is_half_the_round_trip() -> None:
     estimate = ClockEstimate()
     assert not estimate.known

@@ -2,9 +2,11 @@
 
 A heartbeat leaves at worker time a, reaches the server at server time b, its answer leaves at c and is read at worker
 time d. Then the server's clock was (b + c) / 2 when the worker's was (a + d) / 2, give or take (d - a - (c - b)) / 2:
-the round trip, halved. Low round trips are the good readings; a line through them gives offset and rate.
+the round trip, halved. A line through the readings gives offset and rate. A reading counts the less the longer it took
+than the quickest one: half of that may be its error.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +14,11 @@ from dataclasses import dataclass
 LONGEST_READINGS = 120
 """Two minutes of heartbeats while windows are sent: long enough for a rate, short enough to follow one that drifts."""
 
-KEPT_SHARE = 0.25
-"""The share of readings with the lowest round trips that the line is drawn through."""
+JITTER_S = 0.0002
+"""How far off a reading is that took no longer than the quickest, seconds."""
+
+USUAL_RATE = 200e-6
+"""The rate error that is expected of a clock, as long as no readings far enough apart say otherwise."""
 
 LARGEST_RATE = 500e-6
 """How fast run time may be corrected once a run has started; also the largest rate error believed of a clock."""
@@ -78,20 +83,21 @@ class ClockEstimate:
         self._fit()
 
     def _fit(self) -> None:
-        ordered = sorted(self._readings, key=lambda one: one.round_trip_s)
-        self.round_trip_s = ordered[0].round_trip_s
-        kept = ordered[: max(1, round(len(ordered) * KEPT_SHARE))]
-        mean_s = sum(one.worker_s for one in kept) / len(kept)
-        spread = sum((one.worker_s - mean_s) ** 2 for one in kept)
-        slope = 0.0
-        span_s = max(one.worker_s for one in kept) - min(one.worker_s for one in kept)
-        if len(kept) >= 4 and span_s >= 5.0:  # over shorter spans jitter makes larger slopes than clocks do
-            slope = sum((one.worker_s - mean_s) * one.offset_s for one in kept) / spread
-            slope = min(LARGEST_RATE, max(-LARGEST_RATE, slope))
-        self._slope, self._middle_s = slope, mean_s
-        self._offset_s = sum(one.offset_s for one in kept) / len(kept)
-        worst = max(abs(one.offset_s - self._offset_s - slope * (one.worker_s - mean_s)) for one in kept)
-        self.error_s = self.round_trip_s / 2 + worst
+        """Least squares with a weight each, and a slope that is 0 as long as nothing says otherwise."""
+        self.round_trip_s = min(one.round_trip_s for one in self._readings)
+        weights = [(JITTER_S + (one.round_trip_s - self.round_trip_s) / 2) ** -2 for one in self._readings]
+        weighed, total = list(zip(weights, self._readings, strict=True)), sum(weights)
+        middle_s = sum(weight * one.worker_s for weight, one in weighed) / total
+        offset_s = sum(weight * one.offset_s for weight, one in weighed) / total
+        spread = sum(weight * (one.worker_s - middle_s) ** 2 for weight, one in weighed)
+        rise = sum(weight * (one.worker_s - middle_s) * (one.offset_s - offset_s) for weight, one in weighed)
+        slope = rise / (spread + USUAL_RATE**-2)
+        self._offset_s, self._middle_s = offset_s, middle_s
+        self._slope = min(LARGEST_RATE, max(-LARGEST_RATE, slope))
+        left = sum(
+            weight * (one.offset_s - offset_s - self._slope * (one.worker_s - middle_s)) ** 2 for weight, one in weighed
+        )
+        self.error_s = self.round_trip_s / 2 + math.sqrt(left / total)
 
     def since_s(self, server_ns: int, worker_s: float) -> float:
         """Return the seconds from the server's instant `server_ns` to the worker's instant `worker_s`.
