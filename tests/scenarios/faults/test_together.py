@@ -7,7 +7,7 @@ import pytest
 from faults.clocks import bursts, due_times, first_times, off_due_s, skewed
 from faults.laws import account, note
 from faults.network import Site
-from faults.pauses import Pauses, first, paused_s
+from faults.pauses import Pauses, first, paused_s, put_first
 from faults.world import World
 
 DELAYS_S = (0.0005, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04)
@@ -26,12 +26,14 @@ def test_eight_workers_behind_1_to_80_ms_with_drifting_clocks_start_every_burst_
 ) -> None:
     """The instants are the target's: they include the way there (the same for all) and the machine's own pauses.
 
-    Each worker and the target stand for a machine of their own, so they go before server and wires on its cores.
+    Each worker, the target and the server stand for a machine of their own, and the wires for networks, which are never
+    busy; so all of them go before whatever else runs here, and wires before workers.
     """
     made = sites(len(DELAYS_S))
     world.start_target(within=first(2))
-    world.serve()
+    put_first(world.serve(), 3)
     for index, (site, delay_s) in enumerate(zip(made, DELAYS_S, strict=True)):
+        put_first(site.wire, 4)
         site.wire.tell(f"delay {delay_s}")
         script = skewed(drift_ppm=200.0 if index % 2 else -200.0)
         world.work(1, server=site.server, within=(*first(1), *site.within), script=script)
