@@ -1,7 +1,5 @@
 """`QuotaService` on the wire: quotas read with the server's own AWS credentials, and requests for more."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -13,7 +11,8 @@ from burstline.server.aws.errors import Absent, AwsError, Denied, Unreachable
 from burstline.server.aws.settings import Asking, AwsSettings
 from burstline.server.clock import Clock, nanos
 from burstline.server.errors import InvalidRequest, NotFound, ServerError, WrongState
-from burstline.server.services.stored_runs import page_size, run_id
+from burstline.server.services.paging import offset_of, offset_token, page_size, row_of, row_token
+from burstline.server.services.stored_runs import run_id
 from burstline.server.settings import ServerSettings
 from burstline.server.store.increase_rows import IncreaseRow, IncreaseRows
 from burstline.server.store.store import Store
@@ -72,7 +71,7 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
 
         plan = plan_from_proto(request.plan) if request.HasField("plan") else None
         scope = scope_of(plan, request.region) if plan is not None else Scope(region=request.region or "*")
-        size, start = page_size(request.page_size or MOST_QUOTAS), _parse_offset(request.page_token)
+        size, start = page_size(request.page_size or MOST_QUOTAS), offset_of(request.page_token)
         aws = self._aws(scope.region)
         if not start:
             aws.forget()
@@ -116,7 +115,7 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
     ) -> wire.ListIncreaseRequestsResponse:
         """Return a page of requests; those that have not ended are looked up at AWS."""
         size = page_size(request.page_size)
-        rows = await self._rows.page(size + 1, _parse_token(request.page_token))
+        rows = await self._rows.page(size + 1, row_of(request.page_token))
         shown = []
         for row in rows[:size]:
             aws = self._aws(row.region) if self._settings.aws.asking is not Asking.NEVER else None
@@ -124,7 +123,7 @@ class QuotaService(quota_service_pb2_grpc.QuotaServiceServicer):
                 aws.forget()
             shown.append(increase_to_proto(row if aws is None else await self._increasing.follow(aws, row)))
         last = rows[size - 1] if len(rows) > size else None
-        token = base64.urlsafe_b64encode(f"{last.create_nanos}/{last.id}".encode()).decode() if last else ""
+        token = row_token(last.create_nanos, last.id) if last else ""
         return wire.ListIncreaseRequestsResponse(increase_requests=shown, next_page_token=token)
 
     def _check(self, request: wire.RequestIncreaseRequest) -> None:
@@ -218,22 +217,5 @@ def _page(found: AccountReading, start: int, size: int) -> wire.ListQuotasRespon
         notes=found.notes if not start else (),
         region=found.region,
         account_last4=found.account_last4 or "",
-        next_page_token=base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(found.readings) else "",
+        next_page_token=offset_token(end) if end < len(found.readings) else "",
     )
-
-
-def _parse_offset(token: str) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(token.encode()).decode()) if token else 0
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest([Violation("page_token", "it is not one that this server gave")]) from error
-
-
-def _parse_token(token: str) -> tuple[int, str] | None:
-    if not token:
-        return None
-    try:
-        created, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
-        return int(created), last
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest([Violation("page_token", "it is not one that this server gave")]) from error

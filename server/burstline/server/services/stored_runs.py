@@ -1,24 +1,19 @@
 """Runs as the store has them, as messages: all that looking at runs needs."""
 
-import base64
-import binascii
-
 from burstline.server.errors import InvalidRequest, NotFound, WrongState
+from burstline.server.services.paging import page_size, row_of, row_token
 from burstline.server.store.rows import RunRow
 from burstline.server.store.store import Store
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.wire.errors import Violation
 
-DEFAULT_PAGE = 50
-LARGEST_PAGE = 1_000
-
 
 async def page_of_runs(store: Store, asked_size: int, token: str) -> wire.ListRunsResponse:
     """Return a page of runs, newest first, without their plans' bodies; raises InvalidRequest."""
     size = page_size(asked_size)
-    rows = await store.runs(size + 1, _parse_token(token))
-    following = _make_token(rows[size - 1]) if len(rows) > size else ""
+    rows = await store.runs(size + 1, row_of(token))
+    following = row_token(rows[size - 1].create_nanos, rows[size - 1].id) if len(rows) > size else ""
     return wire.ListRunsResponse(runs=[run_to_proto(row, brief=True) for row in rows[:size]], next_page_token=following)
 
 
@@ -46,13 +41,6 @@ def run_id(name: str) -> str:
     return tail
 
 
-def page_size(asked: int) -> int:
-    """Return a page size within its limits; raises InvalidRequest if negative."""
-    if asked < 0:
-        raise InvalidRequest([Violation("page_size", f"{asked} is negative; allowed are 1 to {LARGEST_PAGE}")])
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-
-
 def run_to_proto(row: RunRow, *, brief: bool = False) -> v1.Run:
     """Return a run as a message; `brief` leaves plan and account out but for the plan's name."""
     message = v1.Run(
@@ -74,17 +62,3 @@ def run_to_proto(row: RunRow, *, brief: bool = False) -> v1.Run:
     if row.end_nanos is not None:
         message.end_time.FromNanoseconds(row.end_nanos)
     return message
-
-
-def _make_token(row: RunRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.create_nanos}/{row.id}".encode()).decode()
-
-
-def _parse_token(token: str) -> tuple[int, str] | None:
-    if not token:
-        return None
-    try:
-        created, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
-        return int(created), last
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest([Violation("page_token", "it is not one that this server gave")]) from error

@@ -14,7 +14,7 @@ from burstline.server.control.runs import Runs
 from burstline.server.errors import InvalidRequest, WrongState
 from burstline.server.services.intake import Intake
 from burstline.server.services.links import StreamLink, Terms, key_from_proto
-from burstline.server.services.stored_runs import page_size
+from burstline.server.services.paging import page_size
 from burstline.server.settings import ServerSettings
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import worker_service_pb2 as wire
