@@ -29,8 +29,8 @@ from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
 from burstline.v1 import worker_service_pb2 as work
 from burstline.wire.window import window_to_proto
+from burstline.workers.segments.beats import BEAT_S, QUICK_BEAT_S, Beats
 
-IDLE_BEAT_S = 1.25
 LIMIT_CPU, LIMIT_MIB = 0.25, 300.0
 
 
@@ -91,7 +91,7 @@ class SimulatedWorker:
         self._windows, self._counts, self._phase_s = windows, counts, phase_s
         self._outbox: asyncio.Queue[work.AttachRequest] = asyncio.Queue()
         self._given_s: dict[int, float] = {}
-        self._said_s = 0.0
+        self._beats = Beats(lambda: BEAT_S)
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -110,13 +110,14 @@ class SimulatedWorker:
 
     async def _beat(self) -> None:
         await asyncio.sleep(self._phase_s)
+        self._beats.begin()
         while True:
-            if time.monotonic() - self._said_s >= IDLE_BEAT_S:
+            if time.monotonic() >= self._beats.due_s():
                 self._say()
-            await asyncio.sleep(IDLE_BEAT_S / 5)
+            await asyncio.sleep(max(0.01, min(QUICK_BEAT_S, self._beats.due_s() - time.monotonic())))
 
     def _say(self, *windows: work.WindowReport) -> None:
-        self._said_s = time.monotonic()
+        self._beats.sent(time.monotonic(), with_windows=bool(windows))
         beat = work.Heartbeat(sent_nanos=time.monotonic_ns(), windows=windows)
         self._outbox.put_nowait(work.AttachRequest(heartbeat=beat))
 

@@ -19,9 +19,10 @@ from burstline.workers.joining.holdings import Holdings, Means
 from burstline.workers.joining.leasing import Leases
 from burstline.workers.joining.servers import Servers
 from burstline.workers.joining.streams import Stream, Streams
+from burstline.workers.segments.beats import BEAT_S
 from burstline.workers.segments.files import FileCache
 from burstline.workers.segments.looking import preflight_report
-from burstline.workers.segments.outbox import BEAT_S, Outbox
+from burstline.workers.segments.outbox import Outbox
 from burstline.workers.settings import AgentSettings
 
 if TYPE_CHECKING:

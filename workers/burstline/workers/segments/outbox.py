@@ -1,20 +1,13 @@
 """What waits to be written to the control plane, and the only task that writes it."""
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from burstline.v1 import worker_service_pb2 as v1
-
-BEAT_S = 1.25
-"""The worker says at least so often that it lives, seconds. Windows come every second, and say it too."""
-
-QUICK_BEATS, QUICK_BEAT_S = 12, 0.1
-"""A stream begins with heartbeats in quick succession, and so does a run: the server's clock must be known at T0, and
-what is read while a machine is busy starting its workers can be as far off as half a round trip."""
+from burstline.workers.segments.beats import BEAT_S, Beats
 
 LARGEST_BEAT_BYTES = 256 * 1024
 """Windows of one heartbeat together, at most: a message may have 1 MiB. One window is always taken."""
@@ -36,15 +29,14 @@ class Outbox:
     """
 
     def __init__(self, beat_s: Callable[[], float] = lambda: BEAT_S) -> None:
-        self._beat_s = beat_s
+        self._beats = Beats(beat_s)
         self._messages: deque[v1.AttachRequest] = deque()
         self._windows: deque[v1.WindowReport] = deque()
         self._filled = asyncio.Event()
-        self._quick_count = 0
 
     def hurry(self) -> None:
         """Send the next heartbeats in quick succession."""
-        self._quick_count = QUICK_BEATS
+        self._beats.hurry()
         self._filled.set()
 
     def push(self, message: v1.AttachRequest) -> None:
@@ -75,13 +67,11 @@ class Outbox:
 
         Nothing else may write to the stream meanwhile.
         """
-        last_beat_s = -math.inf
-        self.hurry()
+        self._beats.begin()
         while going():
             now_s = time.monotonic()
-            next_beat_s = last_beat_s + (QUICK_BEAT_S if self._quick_count else self._beat_s())
-            if self._windows or now_s >= next_beat_s:
-                last_beat_s, self._quick_count = now_s, max(0, self._quick_count - 1)
+            if self._windows or now_s >= self._beats.due_s():
+                self._beats.sent(now_s, with_windows=bool(self._windows))
                 windows = self._take_windows()  # if the write fails, their holdings say them again
                 beat = v1.Heartbeat(sent_nanos=time.monotonic_ns(), windows=windows)
                 await call.write(v1.AttachRequest(heartbeat=beat))
@@ -93,7 +83,7 @@ class Outbox:
             else:
                 self._filled.clear()
                 try:
-                    await asyncio.wait_for(self._filled.wait(), next_beat_s - now_s)
+                    await asyncio.wait_for(self._filled.wait(), self._beats.due_s() - now_s)
                 except TimeoutError:
                     continue
 
