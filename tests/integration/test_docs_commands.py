@@ -16,7 +16,8 @@ import pytest
 from burstline.client.cli import cli
 from certificates import certify
 from click.testing import CliRunner
-from faults.processes import Child, end_all, free_port, until
+from faults.processes import Child, end_all, until
+from ports import free_port
 from written import shell_lines, spoken, written_commands
 
 ELSEWHERE = {

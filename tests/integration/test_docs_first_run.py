@@ -8,7 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from faults.processes import Child, free_port, until
+from faults.processes import Child, until
+from ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "first-run.md"
 BLOCK = re.compile(r"^ *```sh run(?P<how>[^\n]*)\n(?P<text>.*?)^ *```", re.M | re.S)

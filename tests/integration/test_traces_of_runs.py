@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from collector import Collector, Seen, collecting
-from faults.processes import Child, free_port, until
+from faults.processes import Child, until
+from ports import free_port
 
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 PLAN = """\

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from faults.processes import Child, end_all, free_port, until
+from faults.processes import Child, end_all, until
+from ports import free_port
 
 BURSTLINE = (sys.executable, "-m", "burstline.client")
 SCRAPE_EVERY_S = 0.5
@@ -133,7 +134,7 @@ class Stage:
         self._folder = folder
         (folder / "account.yaml").write_text(ACCOUNT)
         (folder / "plan.yaml").write_text(PLAN)
-        self.http, metrics = f"127.0.0.1:{free_port()}", free_port()
+        self.http, metrics = f"127.0.0.1:{free_port()}", free_port(2)
         self._server = f"127.0.0.1:{free_port()}"
         emulated = f"127.0.0.1:{free_port()}"
         self._target = f"http://{emulated}/prod"

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from faults.processes import free_port
+from ports import free_port
 
 
 class Unavailable(Exception):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -99,10 +98,3 @@ def end_all(children: Sequence[Child]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now; the same one can be taken again after a restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

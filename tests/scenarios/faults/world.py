@@ -12,7 +12,8 @@ import grpc
 from burstline.v1 import resources_pb2 as v1
 from burstline.v1 import run_service_pb2 as wire
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2, worker_service_pb2_grpc
-from faults.processes import Child, end_all, free_port, until
+from faults.processes import Child, end_all, until
+from ports import free_port
 
 HERE = Path(__file__).parent
 BURSTLINE = (sys.executable, "-m", "burstline.client")

@@ -7,7 +7,6 @@ and say why. BURSTLINE_MINISTACK may name a Python that has it.
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 from ministack_account import ACCOUNT_CONCURRENCY, REGION, MinistackAccount, build
 from platformdirs import user_cache_path
+from ports import free_port
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 START_S = 60.0
@@ -67,10 +67,7 @@ def ministack_python() -> str:
 @pytest.fixture(scope="session")
 def ministack(ministack_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinistackAccount]:
     """A running ministack with a function, a REST API with throttles, and a queue."""
-    folder = tmp_path_factory.mktemp("ministack")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    folder, port = tmp_path_factory.mktemp("ministack"), free_port()
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")}, **PRACTICE,
         "HOME": str(folder), "TMPDIR": str(folder), "STATE_DIR": str(folder / "state"), "BIND_HOST": "127.0.0.1",

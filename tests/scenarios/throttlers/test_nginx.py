@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from burstline.core.quota.quotas import Family
-from throttlers.daemons import child, free_port, nginx
+from ports import free_port
+from throttlers.daemons import child, nginx
 from throttlers.pressing import Found, press, until_right
 
 
