@@ -1,9 +1,7 @@
 """A tiny HTTP target on loopback that counts what reaches it, and does as it is told."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import Any
 import grpc
 import pytest
 from burstline.v1 import run_service_pb2_grpc, worker_service_pb2_grpc
+from certificates import certify
 from played.server import House, Server
 from played.trial import Trial
 
-OPENSSL = shutil.which("openssl")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -101,20 +99,7 @@ class Target:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with cert.pem and key.pem of 127.0.0.1, its own authority."""
-    if OPENSSL is None:
-        pytest.skip("makes its certificate with openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *(OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=loopback"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder
+    return certify(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
 
 
 @pytest.fixture
