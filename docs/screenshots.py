@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from burstline.client.connection import Access, Connection, connect, find_run
+from burstline.client.connection import Access, Connection, connect
+from burstline.client.picking import find_run
 from burstline.client.running.children import Children
 from burstline.client.running.demonstration import demo_files
 from burstline.client.running.progress import picture

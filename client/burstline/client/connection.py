@@ -1,13 +1,12 @@
 """The one way to a server: a channel, its stubs, and calls that retry UNAVAILABLE and nothing else."""
 
 import asyncio
-import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -45,11 +44,6 @@ OPTIONS = (
 )
 """gRPC's own backoff grows to 120 s; its own retries would hide what ours count."""
 
-LARGEST_PAGE = 1000
-"""Most runs in a page (run_service.proto)."""
-
-_LAST = re.compile(r"last(?:~([0-9]{1,3}))?")
-
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -83,18 +77,6 @@ class Stubs:
         self.data: Any = DataServiceStub(channel)
         self.workers: Any = WorkerServiceStub(channel)
         self.quotas: Any = QuotaServiceStub(channel)
-
-
-class Runs(Protocol):
-    """Where runs are read: a server, or a store."""
-
-    async def list_runs(self, page_size: int, page_token: str = "") -> runs.ListRunsResponse:
-        """Return a page of runs, newest first."""
-        ...
-
-    async def get_report(self, name: str) -> bytes:
-        """Return a run's report, UTF-8 JSON."""
-        ...
 
 
 Method = Callable[[Stubs], Any]
@@ -265,41 +247,3 @@ def _credentials(access: Access) -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(content(access.ca), content(access.key), content(access.cert))
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-
-async def find_run(connection: Runs, text: str) -> v1.Run:
-    """Return the run that an id, a unique beginning of one, `last`, or `last~2` (two before it) names.
-
-    Raises:
-        UsageError: none or several match; the message says which.
-    """
-    wanted = text.removeprefix("runs/")
-    back = _LAST.fullmatch(wanted)
-    if back is not None:
-        number = int(back[1] or 0)
-        newest = (await connection.list_runs(number + 1)).runs
-        if not newest:
-            raise UsageError("there are no runs yet")
-        if len(newest) <= number:
-            raise UsageError(f'found "{text}"; there are only {len(newest)} runs')
-        return newest[number]
-    found = [run async for run in all_runs(connection) if run.name.removeprefix("runs/").startswith(wanted)]
-    found = [run for run in found if run.name == f"runs/{wanted}"] or found
-    if not found:
-        raise UsageError(f'no run begins with "{wanted}"; `burstline runs` lists them')
-    if len(found) > 1:
-        some = ", ".join(run.name.removeprefix("runs/") for run in found[:5])
-        raise UsageError(f'{len(found)} runs begin with "{wanted}": {some}')
-    return found[0]
-
-
-async def all_runs(connection: Runs) -> AsyncIterator[v1.Run]:
-    """Yield every run, newest first, a page at a time."""
-    token = ""
-    while True:
-        page = await connection.list_runs(LARGEST_PAGE, token)
-        for run in page.runs:
-            yield run
-        token = page.next_page_token
-        if not token:
-            return

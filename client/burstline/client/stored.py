@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from burstline.client.connection import Access, Connection, Runs, connect
+from burstline.client.connection import Access, Connection, connect
 from burstline.client.errors import ClientError, ServerFailed
 from burstline.client.paths import local_store
+from burstline.client.picking import Runs
 
 if TYPE_CHECKING:
     from burstline.server.aws.settings import AwsSettings

@@ -91,7 +91,7 @@ async def _reports(
     """Return two reports; a server is asked only for what is not a file."""
     from contextlib import AsyncExitStack
 
-    from burstline.client.connection import find_run
+    from burstline.client.picking import find_run
     from burstline.client.running.outcome import fetch_report
     from burstline.client.stored import reading
 

@@ -39,8 +39,9 @@ def command(
     """Write the report of RUN (an id, the beginning of one, or `last`) to files."""
     import asyncio
 
-    from burstline.client.connection import Access, find_run
+    from burstline.client.connection import Access
     from burstline.client.errors import UsageError
+    from burstline.client.picking import find_run
     from burstline.client.running.outcome import fetch_report, write_report
     from burstline.client.stored import reading
     from burstline.client.writing import check_writable

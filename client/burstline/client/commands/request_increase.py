@@ -47,8 +47,9 @@ def command(
     import asyncio
     import sys
 
-    from burstline.client.connection import Access, find_run
+    from burstline.client.connection import Access
     from burstline.client.errors import UsageError
+    from burstline.client.picking import find_run
     from burstline.client.reports.quota_tables import State, increase_text
     from burstline.client.stored import looking
 

@@ -51,8 +51,9 @@ def command(
     import time
 
     from burstline.client.aws import option_seconds
-    from burstline.client.connection import Access, all_runs
+    from burstline.client.connection import Access
     from burstline.client.consoles import output_console
+    from burstline.client.picking import all_runs
     from burstline.client.reports.listing import Filter, run_document, runs_table
     from burstline.client.stored import reading
 

@@ -21,8 +21,9 @@ def command(run: str, server: str | None, token: str, ca: Path | None, cert: Pat
     """Print the report of RUN: an id, the beginning of one, or `last`."""
     import asyncio
 
-    from burstline.client.connection import Access, find_run
+    from burstline.client.connection import Access
     from burstline.client.consoles import output_console
+    from burstline.client.picking import find_run
     from burstline.client.running.outcome import fetch_report, print_report
     from burstline.client.stored import reading
 

@@ -26,7 +26,8 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
     """Stop RUN: an id, the beginning of one, or `last`. What was sent is settled and reported."""
     import asyncio
 
-    from burstline.client.connection import Access, connect, find_run
+    from burstline.client.connection import Access, connect
+    from burstline.client.picking import find_run
     from burstline.client.wording import plural
 
     async def stop() -> int:

@@ -24,8 +24,9 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
 
     from rich.console import Console
 
-    from burstline.client.connection import Access, connect, find_run
+    from burstline.client.connection import Access, connect
     from burstline.client.consoles import output_console
+    from burstline.client.picking import find_run
     from burstline.client.running.following import follow
     from burstline.client.running.outcome import fetch_report, print_report
     from burstline.client.running.progress import progress_view

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from burstline.client.connection import Runs
 from burstline.client.errors import ClientError, ServerFailed
+from burstline.client.picking import Runs
 from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
 
