@@ -5,23 +5,22 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import grpc
 
-from burstline.core import tracing
 from burstline.core.load.window import Window
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.workers.clock import ClockEstimate
 from burstline.workers.joining.channel import download, raise_if_refused, why
-from burstline.workers.joining.holdings import Holdings, Means
+from burstline.workers.joining.duties import Duties
+from burstline.workers.joining.holdings import Means
 from burstline.workers.joining.leasing import Leases
 from burstline.workers.joining.servers import Servers
 from burstline.workers.joining.streams import Stream, Streams
 from burstline.workers.segments.beats import BEAT_S
 from burstline.workers.segments.files import FileCache
-from burstline.workers.segments.looking import preflight_report
 from burstline.workers.segments.outbox import Outbox
 from burstline.workers.settings import AgentSettings
 
@@ -69,19 +68,12 @@ class Agent:
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._worker_id = str(uuid.uuid4())
-        self._name = f"workers/{self._worker_id}"
-        self._estimate = ClockEstimate()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._leases, self._servers = Leases(), Servers(settings.server)
+        self._leases, self._servers, self._streams = Leases(), Servers(settings.server), Streams()
         self._outbox = Outbox(lambda: min(BEAT_S, self._leases.length_s / 8))
-        self._streams = Streams()
-        self._server = ""
-        self._answered_s = self._driven_s = self._homed_s = 0.0
-        self._attached = self._farewell = False
-        self._latency_s: float | None = None
         self._files = FileCache(self._download)
-        means = Means(self._estimate, self._leases, self._files, settings.version, self._outbox, self._seen)
-        self._holdings = Holdings(means)
+        means = Means(ClockEstimate(), self._leases, self._files, settings.version, self._outbox, self._seen)
+        self._duties = Duties(means, f"workers/{self._worker_id}")
+        self._driven_s = self._homed_s = 0.0
         self._metrics = _metrics_of(settings)
         self._metrics_server: MetricsServer | None = None
         if self._metrics is not None:
@@ -96,25 +88,15 @@ class Agent:
             if streams.done():
                 streams.result()
             else:
-                await self._drain()
+                await self._duties.drain(DRAIN_S)
         finally:
             for task in (streams, stopping):
                 task.cancel()
             await asyncio.gather(streams, stopping, return_exceptions=True)
 
-    async def _drain(self) -> None:
-        for holding in self._holdings:
-            holding.stop("stopped")
-        waiting = {task for task in self._tasks if not task.done()}
-        if waiting:
-            await asyncio.wait(waiting, timeout=DRAIN_S)
-        await self._outbox.emptied(0.2)
-
     async def close(self) -> None:
         """Give back everything."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._duties.close()
         await self._streams.close_all()
         self._files.close()
         if self._metrics_server is not None:
@@ -137,26 +119,28 @@ class Agent:
 
     async def _serve_once(self, address: str) -> bool:
         """Serve one stream to its end; return whether the same server is to be tried again first."""
-        self._attached = self._farewell = False
+        duties = self._duties
+        duties.attaching()
         try:
             await self._attach(address)
-            _log.warning("%s closed the stream; attaching again worker=%s", address, self._name)
+            _log.warning("%s closed the stream; attaching again worker=%s", address, duties.worker)
         except grpc.aio.AioRpcError as error:
             raise_if_refused(error, address)
             reason = why(error, self._settings, address)
-            _log.warning("no stream to %s (%s); trying again worker=%s", address, reason, self._name)
+            _log.warning("no stream to %s (%s); trying again worker=%s", address, reason, duties.worker)
         except _Silent as silence:
-            _log.warning("%s %s; attaching again worker=%s", address, silence, self._name)
+            _log.warning("%s %s; attaching again worker=%s", address, silence, duties.worker)
             return False
-        if self._attached and not self._farewell:
+        again = duties.attached and not duties.farewell
+        if again:
             self._leases.parted(address)
-        return self._attached and not self._farewell
+        return again
 
     async def _attach(self, address: str) -> None:
         """Open a stream and serve it to its end, or until it is given up; it stays open then, see `Streams`."""
         stream = self._streams.open(self._settings, address)
         self._outbox.clear()  # windows and ends are kept by their holdings, and repeated after the welcome
-        self._answered_s = self._driven_s = self._homed_s = time.monotonic()
+        self._driven_s = self._homed_s = time.monotonic()
         reader = stream.reader = asyncio.create_task(self._read(stream), name="reader")
         while not reader.done():
             problem = self._problem(time.monotonic())
@@ -172,17 +156,17 @@ class Agent:
 
     def _problem(self, now_s: float) -> str:
         """Return why to try another stream; "" while this one serves."""
-        limit_s = SILENCE_S if self._attached or not self._servers.several else UNWELCOMED_S
-        if now_s - self._answered_s >= limit_s:
+        limit_s = SILENCE_S if self._duties.attached or not self._servers.several else UNWELCOMED_S
+        if now_s - self._duties.answered_s >= limit_s:
             return f"has not answered for {limit_s:g} s"
-        if not self._holdings.wait_for_server():
+        if not self._duties.holdings.wait_for_server():
             self._driven_s = now_s
         return "does not drive this run" if now_s - self._driven_s >= TURN_S else ""
 
     async def _may_go_home(self) -> bool:
         """Whether to leave for the first server, which answers again: where plans are sent to."""
         now_s = time.monotonic()
-        if not self._servers.several or not self._holdings.idle or now_s - self._homed_s < HOME_S:
+        if not self._servers.several or not self._duties.holdings.idle or now_s - self._homed_s < HOME_S:
             return False
         self._homed_s = now_s
         return await self._servers.turn_back()
@@ -193,14 +177,15 @@ class Agent:
         while isinstance(message := await call.read(), v1.AttachResponse):  # else the stream's end
             if stream.stale:
                 continue
-            if stream.writer is None and message.HasField("welcome"):
-                await self._welcomed(message.welcome, stream.address)
+            if not message.HasField("welcome"):
+                self._duties.handle(message)
+                continue
+            self._duties.welcomed(message.welcome, stream.address)
+            if not self._leases.waiting:
+                await self._streams.close_stale()
+            if stream.writer is None:
                 writing = self._outbox.write(call, lambda: not stream.stale)
                 stream.writer = asyncio.create_task(writing, name="writer")
-            elif message.HasField("welcome"):
-                await self._welcomed(message.welcome, stream.address)
-            else:
-                self._handle(message)
         code = await call.code()
         if code is not grpc.StatusCode.OK:
             raise grpc.aio.AioRpcError(
@@ -215,86 +200,12 @@ class Agent:
             hostname=settings.name,
             pid=os.getpid(),
             capacity_request_count_per_second=settings.capacity_per_s,
-            segments=self._holdings.claims(),
+            segments=self._duties.holdings.claims(),
         )
-
-    # what the server says
-
-    async def _welcomed(self, welcome: v1.Welcome, address: str) -> None:
-        _log.info("attached server=%s worker=%s", address, welcome.name)
-        if welcome.server != self._server:
-            self._server = welcome.server
-            self._estimate.reset()
-            for holding in self._holdings:
-                holding.unmoor()
-        self._leases.welcomed(welcome, address)
-        self._holdings.keep(welcome)
-        self._attached = True
-        if not self._leases.waiting:
-            await self._streams.close_stale()
-
-    def _handle(self, message: v1.AttachResponse) -> None:
-        match message.WhichOneof("message"):
-            case "heartbeat":
-                self._heard(message.heartbeat)
-            case "preflight":
-                asked = message.preflight
-                work = self._traced("preflight", asked.run, asked.trace_parent, self._preflight(asked))
-                self._spawn(work, "preflight")
-            case "assign":
-                self._assign(message.assign)
-            case "start":
-                holding = self._holdings.get(message.start.key)
-                if holding is not None:
-                    holding.start(message.start.start_nanos)
-            case "stop":
-                holding = self._holdings.get(message.stop.key)
-                if holding is not None:
-                    holding.stop("stopped")
-            case "farewell":
-                self._farewell = True
-            case other:
-                _log.warning("a message of a kind this version does not know: %s", other)
-
-    def _heard(self, reply: v1.HeartbeatReply) -> None:
-        now_ns = time.monotonic_ns()
-        self._answered_s = now_ns * 1e-9
-        self._leases.renew(reply.sent_nanos * 1e-9, reply.waiting_runs)
-        self._estimate.add(reply.sent_nanos, reply.server_received_nanos, reply.server_sent_nanos, now_ns)
-        for ack in reply.acks:
-            acknowledged = self._holdings.get(ack.key)
-            if acknowledged is not None:
-                acknowledged.acknowledged(ack.sequence)
-        for holding in self._holdings:
-            if holding.sending:
-                holding.steer()
-
-    def _assign(self, assign: v1.Assign) -> None:
-        holding = self._holdings.take(assign, self._latency_s)
-        if holding is not None:
-            key = holding.key
-            placed = key.run.removeprefix("runs/"), key.segment, key.epoch, self._name
-            _log.info("assigned run=%s segment=%d epoch=%d worker=%s", *placed)
-            work = self._traced("segment", key.run, assign.trace_parent, holding.run())
-            self._spawn(work, f"segment {key.run}/{key.segment}/{key.epoch}")
 
     def _seen(self, window: Window) -> None:
         if self._metrics is not None:
             self._metrics.observe(window)
-
-    async def _traced(self, name: str, run: str, parent: str, work: Coroutine[None, None, None]) -> None:
-        with tracing.span(name, parent=parent, run=run.removeprefix("runs/"), worker=self._name):
-            await work
-
-    def _spawn(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _preflight(self, request: v1.Preflight) -> None:
-        report, latency_s = await preflight_report(request, self._files, self._settings.version)
-        self._latency_s = latency_s or self._latency_s
-        self._outbox.push(v1.AttachRequest(preflight=report))
 
     def _download(self, sha256: str) -> AsyncIterator[bytes]:
         return download(self._streams.channel, self._settings, sha256)
