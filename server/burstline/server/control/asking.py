@@ -9,8 +9,6 @@ from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Front
 from burstline.core.load.samples import Outcome
 from burstline.core.quota.answers.classify import meaning
-from burstline.core.quota.aws.evidence import AwsEvidence
-from burstline.core.quota.aws.neighbours import NeighbourThrottles
 from burstline.core.quota.quotas import Account
 from burstline.server.aws.settings import AwsSettings, asks_aws
 from burstline.server.clock import Clock, seconds
@@ -21,6 +19,8 @@ from burstline.server.judging.record import RunRecord
 from burstline.server.settings import ServerSettings
 
 if TYPE_CHECKING:  # imported for runs that ask AWS: others start without waiting for it
+    from burstline.core.quota.aws.evidence import AwsEvidence
+    from burstline.core.quota.aws.neighbours import NeighbourThrottles
     from burstline.server.aws.joining import AwsRun
     from burstline.server.aws.watching import Span
 
@@ -120,7 +120,7 @@ class AwsSide:
             account_last4=reading.account_last4 if reading else record.account_last4,
         )
 
-    async def _until_stopped(self, aws: "AwsRun", span: "Span", expected: int, wait_s: float) -> AwsEvidence:
+    async def _until_stopped(self, aws: "AwsRun", span: "Span", expected: int, wait_s: float) -> "AwsEvidence":
         """Wait for CloudWatch, but no longer than until somebody stops the run: then look once."""
         stop = self._run.stop_asked
         if not wait_s or stop.is_set():
@@ -144,7 +144,7 @@ class AwsSide:
             await self._aws.close()
             self._aws = None
 
-    def _neighbours(self, seen: NeighbourThrottles) -> None:
+    def _neighbours(self, seen: "NeighbourThrottles") -> None:
         run = self._run
         run.notice(seen.text)
         for rule in run.plan.abort:

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from burstline.core.load.ledger import Ledger
 from burstline.core.load.plan import Plan
 from burstline.core.load.schedule import Schedule
 from burstline.core.load.totals import Totals
-from burstline.core.quota.aws.evidence import AwsEvidence
 from burstline.core.quota.quotas import Account
+
+if TYPE_CHECKING:  # imported for runs that ask AWS: others start without waiting for it
+    from burstline.core.quota.aws.evidence import AwsEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +115,4 @@ class RunRecord:
     notes: Sequence[str] = ()
     version: str = ""
     target_lateness_p99_s: float | None = None
-    aws: AwsEvidence | None = None
+    aws: "AwsEvidence | None" = None
