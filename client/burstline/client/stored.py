@@ -25,7 +25,7 @@ async def looking(access: Access | None, aws: "AwsSettings | None" = None) -> As
         return
     from burstline.client.running.embedded import embedded_server
 
-    async with embedded_server(local_store(), aws=aws) as local, connect(local) as connection:
+    async with embedded_server(local_store(), aws=aws) as address, connect(Access(address)) as connection:
         yield connection
 
 

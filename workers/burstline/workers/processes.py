@@ -7,6 +7,7 @@ installed.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import dataclasses
 import gc
@@ -21,7 +22,7 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Protocol
+from typing import Any, Protocol
 
 from burstline.core.log_lines import set_up
 from burstline.workers.settings import AgentSettings
@@ -37,8 +38,11 @@ REFUSED = 1
 """Exit code of a worker that the server does not take."""
 
 
-class Closable(Protocol):
-    """Something that is given back."""
+class Lifeline(Protocol):
+    """The parent's end of a pipe to a worker: what it is to do comes that way, and its closing is the parent's end."""
+
+    def send(self, obj: Any) -> None:
+        """Send an object."""
 
     def close(self) -> None:
         """Give it back."""
@@ -48,16 +52,15 @@ class WorkerProcesses:
     """Some worker processes of this one.
 
     Args:
-        settings: of each; `metrics_port`, unless 0 or None, is counted up from the first to the last.
         count: how many, >= 1.
         fork: fork them, where the system can; only a process without threads that never uses gRPC may.
     """
 
-    def __init__(self, settings: AgentSettings, count: int, *, fork: bool = False) -> None:
-        self._settings, self._count = settings, count
+    def __init__(self, count: int, *, fork: bool = False) -> None:
+        self._count = count
         self._fork = fork and sys.platform == "linux"
         self._processes: list[BaseProcess] = []
-        self._lifeline: Closable | None = None
+        self._lifelines: list[Lifeline] = []
 
     @property
     def processes(self) -> tuple[BaseProcess, ...]:
@@ -65,23 +68,31 @@ class WorkerProcesses:
         return tuple(self._processes)
 
     def start(self) -> None:
-        """Start them; they attach on their own."""
+        """Start them; they wait to be told whose they are."""
         context: Context = multiprocessing.get_context("spawn")
         if self._fork:
             context = multiprocessing.get_context("fork")
-        theirs, ours = context.Pipe(duplex=False)
-        self._lifeline = ours
         for index in range(self._count):
-            port = self._settings.metrics_port
-            settings = dataclasses.replace(self._settings, metrics_port=port + index if port else port)
+            theirs, ours = context.Pipe(duplex=False)
+            self._lifelines.append(ours)
+            inherited = tuple(self._lifelines) if self._fork else ()
             process = context.Process(
-                target=_child,
-                args=(settings, theirs, os.getpid(), ours if self._fork else None),
-                name=f"burstline worker {index}",
+                target=_child, args=(theirs, os.getpid(), inherited), name=f"burstline worker {index}"
             )
             process.start()
+            theirs.close()
             self._processes.append(process)
-        theirs.close()
+
+    def attach(self, settings: AgentSettings) -> None:
+        """Tell them their settings; from then on they attach on their own.
+
+        Args:
+            settings: of each; `metrics_port`, unless 0 or None, is counted up from the first to the last.
+        """
+        for index, lifeline in enumerate(self._lifelines):
+            port = settings.metrics_port
+            with contextlib.suppress(OSError):  # one that has ended is noticed by its end
+                lifeline.send(dataclasses.replace(settings, metrics_port=port + index if port else port))
 
     def terminate(self) -> None:
         """Ask them to drain and end; a second call makes them end at once."""
@@ -103,9 +114,9 @@ class WorkerProcesses:
             for process in self._processes:
                 process.kill()
             self.join()
-        if self._lifeline is not None:
-            self._lifeline.close()
-            self._lifeline = None
+        for lifeline in self._lifelines:
+            lifeline.close()
+        self._lifelines.clear()
         return max((process.exitcode or 0 for process in self._processes), default=0)
 
 
@@ -120,7 +131,11 @@ def run_worker_processes(settings: AgentSettings, count: int) -> int:
     if count == 1:
         return run_one(settings)
     prepare()
-    workers = WorkerProcesses(settings, count, fork=True)
+    return attend(WorkerProcesses(count, fork=True), settings)
+
+
+def attend(workers: WorkerProcesses, settings: AgentSettings) -> int:
+    """Start workers, unless that was done, let them attach, and stay until they end; see `run_worker_processes`."""
     seen: list[int] = []
 
     def on_signal(number: int, _: object) -> None:
@@ -129,7 +144,9 @@ def run_worker_processes(settings: AgentSettings, count: int) -> int:
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        workers.start()
+        if not workers.processes:
+            workers.start()
+        workers.attach(settings)
         while not workers.join(0.2):
             if any(process.exitcode == REFUSED for process in workers.processes):  # so will be the others
                 break
@@ -149,7 +166,6 @@ def prepare() -> None:
     import burstline.workers.joining.agent  # noqa: F401
 
     _loop_factory()
-    gc.collect()
     gc.enable()
     gc.freeze()  # forked workers then share these pages, and none of them looks through them again
 
@@ -194,15 +210,19 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     return uvloop.Loop
 
 
-def _child(settings: AgentSettings, lifeline: Connection, parent: int, inherited: Closable | None) -> None:
-    """A worker process's main function; `inherited` is the parent's end of the lifeline, if it was forked with it."""
-    if inherited is not None:
-        inherited.close()
+def _child(lifeline: Connection, parent: int, inherited: Sequence[Lifeline]) -> None:
+    """A worker process's main function; `inherited` are the parent's ends of lifelines that it was forked with."""
+    for end in inherited:
+        end.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the loop takes it over; a forked one has its parent's
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent passes it on
     die_with_parent(parent)
-    threading.Thread(target=end_with, args=(lifeline,), daemon=True, name="lifeline").start()
     set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
+    try:
+        settings: AgentSettings = lifeline.recv()
+    except EOFError:  # there will be no server
+        os._exit(0)
+    threading.Thread(target=end_with, args=(lifeline,), daemon=True, name="lifeline").start()
     code = run_one(settings, (signal.SIGTERM,))
     sys.stderr.flush()
     os._exit(0 if code > 128 else code)  # a drained child is no error; skip gRPC's slow teardown

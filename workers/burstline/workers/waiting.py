@@ -1,5 +1,6 @@
 """Workers that are begun before there is a server for them, and then wait to be told its address."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from burstline.core.log_lines import set_up
-from burstline.workers.processes import Context, die_with_parent, end_with, prepare, run_worker_processes
+from burstline.workers.processes import (
+    Context,
+    WorkerProcesses,
+    attend,
+    die_with_parent,
+    end_with,
+    prepare,
+    run_one,
+)
 from burstline.workers.settings import AgentSettings
 
 STOP_WAIT_S = 3.0
@@ -36,9 +45,13 @@ class WaitingWorkers:
         self._process.start()
         theirs.close()
 
-    def attach(self, address: str, count: int) -> None:
-        """Tell them which server, host:port, they belong to, and that they are so many, >= 1."""
-        self._ours.send((address, count))
+    def begin(self, count: int) -> None:
+        """Start so many workers, >= 1, as soon as all is imported."""
+        self._ours.send(count)
+
+    def attach(self, address: str) -> None:
+        """Tell those that were begun which server, host:port, they belong to."""
+        self._ours.send(address)
 
     def stop(self) -> None:
         """Ask them to end, and end them if they do not in time; blocks."""
@@ -57,14 +70,20 @@ def _wait_and_work(told: Connection, inherited: Connection | None, parent: int) 
     die_with_parent(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     prepare()
+    settings = AgentSettings(server="")  # looks our version up, before there is anything to do
+    workers: WorkerProcesses | None = None
     try:
-        address, count = told.recv()
-    except EOFError:
-        return
+        count: int = told.recv()
+        if count > 1:
+            workers = WorkerProcesses(count, fork=True)
+            workers.start()
+        settings = dataclasses.replace(settings, server=told.recv())
+    except EOFError:  # there will be no server
+        os._exit(workers.close() if workers is not None else 0)
     threading.Thread(target=end_with, args=(told,), daemon=True, name="lifeline").start()
     import logging
 
     set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
-    code = run_worker_processes(AgentSettings(server=address), count)
+    code = attend(workers, settings) if workers is not None else run_one(settings)
     sys.stderr.flush()
     os._exit(code)

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from burstline.client.connection import Access
 from burstline.client.errors import ClientError
 from burstline.client.running.abandoned import settle_abandoned
 from burstline.server.app import running
@@ -26,8 +25,9 @@ async def embedded_server(
     http: str = "",
     aws: AwsSettings | None = None,
     aws_wait_s: float = 0.0,
-) -> AsyncIterator[Access]:
-    """Run a server on a free port of this machine for the length of the block.
+    kept: Store | None = None,
+) -> AsyncIterator[str]:
+    """Run a server on a free port of this machine for the length of the block; gives its host:port.
 
     Args:
         store: SQLAlchemy URL.
@@ -35,6 +35,7 @@ async def embedded_server(
         http: host:port of its HTTP pages; "" leaves them out.
         aws: whether and as whom AWS is asked; None is as boto3 finds it.
         aws_wait_s: how long a run waits for CloudWatch, seconds.
+        kept: the store, if it is open already; closed at the end.
 
     Raises:
         ClientError: it cannot start; says why and what to do.
@@ -50,10 +51,10 @@ async def embedded_server(
     )
     async with contextlib.AsyncExitStack() as stack:
         try:
-            kept = await asyncio.to_thread(Store, store)
-            stack.push_async_callback(asyncio.to_thread, kept.close)
-            await settle_abandoned(kept, store)
-            server = await stack.enter_async_context(running(settings, store=kept))
+            opened = kept if kept is not None else await asyncio.to_thread(Store, store)
+            stack.push_async_callback(asyncio.to_thread, opened.close)
+            await settle_abandoned(opened, store)
+            server = await stack.enter_async_context(running(settings, store=opened))
         except CannotStart as error:
             raise ClientError(error.message) from error
-        yield Access(server.grpc_address)
+        yield server.grpc_address

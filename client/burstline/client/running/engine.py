@@ -19,6 +19,7 @@ from burstline.client.running.children import START_WAIT_S, end_with_parent
 
 if TYPE_CHECKING:
     from burstline.server.aws.settings import AwsSettings
+    from burstline.server.store.store import Store
     from burstline.v1 import resources_pb2 as v1
     from burstline.workers.waiting import WaitingWorkers
 
@@ -122,22 +123,40 @@ def _main(told: Connection, says: Connection, inherited: Sequence[Connection]) -
     workers = WaitingWorkers()
     import asyncio
     import logging
+    from concurrent.futures import ThreadPoolExecutor
 
-    import burstline.client.running.embedded  # noqa: F401 - while the parent reads the plan
+    import burstline.server.store.store  # for `_open`: two threads that import hold each other up
     from burstline.core.log_lines import set_up
+    from burstline.server.errors import CannotStart
     from burstline.wire.traces import traced
 
+    set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
+    with ThreadPoolExecutor(1) as aside:
+        opening = aside.submit(_open, told, workers)
+        import burstline.client.running.embedded  # noqa: F401 - while that waits for the parent, then for the disk
     gc.freeze()
     gc.enable()
     try:
-        order: dict[str, Any] = told.recv()
+        order, store = opening.result()
     except EOFError:  # there will be no plan
         workers.stop()
         return
+    except CannotStart as error:
+        says.send(("", error.message))
+        workers.stop()
+        return
     end_with_parent(told.fileno())
-    set_up(logging.WARNING, os.environ.get("BURSTLINE_LOG", ""))
     with traced("burstline-server"):
-        asyncio.run(serve(workers, says, **order))
+        asyncio.run(serve(workers, says, store, order))
+
+
+def _open(told: Connection, workers: "WaitingWorkers") -> "tuple[dict[str, Any], Store]":
+    """Wait for what to serve, begin its workers and open its store; raises EOFError if there is none, CannotStart."""
+    from burstline.server.store.store import Store
+
+    order: dict[str, Any] = told.recv()
+    workers.begin(order["worker_count"])
+    return order, Store(order["store"])
 
 
 def _import_shared() -> None:
@@ -153,16 +172,7 @@ def _import_shared() -> None:
     import burstline.wire.window  # noqa: F401
 
 
-async def serve(
-    workers: "WaitingWorkers",
-    says: Connection,
-    *,
-    store: str,
-    worker_count: int,
-    allow: tuple[str, ...],
-    aws: "AwsSettings | None",
-    aws_wait_s: float,
-) -> None:
+async def serve(workers: "WaitingWorkers", says: Connection, store: "Store", order: Mapping[str, Any]) -> None:
     """Serve until SIGTERM, see `embedded.embedded_server`; says where, or why it cannot."""
     import asyncio
     import signal
@@ -172,10 +182,11 @@ async def serve(
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    settings = {name: order[name] for name in ("allow", "aws", "aws_wait_s")}
     try:
-        async with embedded_server(store, allow=allow, aws=aws, aws_wait_s=aws_wait_s) as access:
-            workers.attach(access.server, worker_count)
-            says.send((access.server, ""))
+        async with embedded_server(order["store"], kept=store, **settings) as address:
+            workers.attach(address)
+            says.send((address, ""))
             await stop.wait()
             await asyncio.to_thread(workers.stop)  # first: to them a server that goes would be one to wait for
     except ClientError as error:
