@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from burstline.client.running.children import Children
 
-YOUNG_COUNT = 50_000
+YOUNG_COUNT = 200_000
 """Objects between two passes of the garbage collector: importing makes a hundred thousand, and drops none of them."""
 
 

@@ -56,9 +56,12 @@ import burstline.client.stored, burstline.client.running.abandoned, burstline.se
 NOT_OF_THE_ENGINE = (
     *("boto3", "botocore", "alembic", "psycopg", "prometheus_client", "aiohttp", "jinja2", "pydantic", "yaml"),
     *("click", "rich", "numpy.ma", "burstline.core.quota.fitting", "burstline.core.quota.advice"),
+    *("burstline.core.quota.aws.evidence", "burstline.client.connection"),
 )
 NOT_OF_WORKERS = ("boto3", "prometheus_client", "sqlalchemy", "pydantic", "rich", "numpy.ma", "burstline.server")
-NOT_OF_THE_COMMAND = ("boto3", "numpy", "sqlalchemy", "aiohttp", "jinja2", "burstline.server.app", "burstline.workers")
+NOT_OF_THE_COMMAND = (
+    *("boto3", "numpy", "sqlalchemy", "aiohttp", "jinja2", "rich", "burstline.server.app", "burstline.workers"),
+)
 NOT_OF_READING = (
     "boto3",
     "numpy",

@@ -9,8 +9,6 @@ from burstline.client.aws import aws_options, aws_settings, option_seconds
 from burstline.client.options import FILE, access_options
 
 if TYPE_CHECKING:
-    from burstline.client.running.children import Children
-    from burstline.client.running.running import RunOptions
     from burstline.client.spelling.plans import LoadedPlan
     from burstline.core.quota.ahead import Ahead
 
@@ -95,14 +93,14 @@ def command(
 
             _ask(loaded, yes)
             children.begin_engine().order(order_for(loaded.message, store, workers or default_workers(), aws, wait_s))
-        import asyncio  # this, gRPC and what shows progress: while the server starts
+        import asyncio  # this and gRPC: while the server starts
 
         from burstline.client.connection import Access
-        from burstline.client.running.running import RunOptions
+        from burstline.client.running.running import RunOptions, run_plan
 
         access = Access(server, token, ca, cert, key) if server is not None else None
         options = RunOptions(access, workers or 0, store, json_file, junit_file, quiet, aws, wait_s, html_file)
-        return asyncio.run(_run(loaded, options, children))
+        return asyncio.run(run_plan(loaded, options, children))
 
 
 def _ask(loaded: "LoadedPlan", yes: bool) -> None:
@@ -123,12 +121,3 @@ def _ahead(loaded: "LoadedPlan") -> "Ahead":
     from burstline.wire.account import account_from_proto
 
     return ahead_of(loaded.record, account_from_proto(loaded.account))
-
-
-async def _run(loaded: "LoadedPlan", options: "RunOptions", children: "Children") -> int:
-    from rich.console import Console
-
-    from burstline.client.consoles import output_console
-    from burstline.client.running.running import run_plan
-
-    return await run_plan(loaded, options, children, output_console(), Console(stderr=True))

@@ -30,7 +30,7 @@ def command(run: str, server: str | None, token: str, ca: Path | None, cert: Pat
     async def show() -> int:
         async with reading(Access(server, token, ca, cert, key) if server else None) as connection:
             report = await fetch_report(connection, await find_run(connection, run))
-        print_report(report, output_console(), quiet=False)
+        print_report(report, output_console())
         return 0
 
     return asyncio.run(show())

@@ -36,12 +36,12 @@ def command(run: str, server: str, token: str, ca: Path | None, cert: Path | Non
         with stop_signals(lambda: None) as asked:
             async with connect(Access(server, token, ca, cert, key)) as connection:
                 found = await find_run(connection, run)
-                with progress_view(Console(stderr=True), quiet=False) as view:
+                with progress_view(Console(stderr=True)) as view:
                     last = await follow(connection, found.name, view, asked, stops_run=False)
                 if last is None:
                     return asked.exit_code
                 report = await fetch_report(connection, last.run)
-        print_report(report, output_console(), quiet=False)
+        print_report(report, output_console())
         return 0
 
     return asyncio.run(watch())

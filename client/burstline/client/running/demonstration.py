@@ -18,6 +18,7 @@ from burstline.client import exits
 from burstline.client.errors import UsageError
 from burstline.client.running.children import Children
 from burstline.client.running.outcome import print_report, write_report
+from burstline.client.running.progress import progress_view
 from burstline.client.running.running import RunOptions, run_to_end
 from burstline.client.spelling.plans import LoadedPlan, load_plan
 
@@ -85,7 +86,7 @@ async def run_demo(folder: Path, out: Console, err: Console) -> int:
                 trial = await _try(loaded, url, emulator, err)  # both together end within a minute
     if trial.busy:
         err.print(f"{BUSY} Run the demo again when it is idle.", highlight=False, soft_wrap=True)
-    print_report(trial.report, out, quiet=False)
+    print_report(trial.report, out)
     page = report_file.with_suffix(".html")
     write_report(trial.report, json_file=report_file, junit_file=None, html_file=page)
     ledger = trial.report["ledger"]
@@ -130,6 +131,6 @@ async def _try(loaded: LoadedPlan, url: str, emulator: Children, err: Console) -
                 workers.kill()
 
             options = RunOptions(None, WORKERS, f"sqlite:///{scratch}/demo.db")
-            report, code = await run_to_end(loaded, options, workers, err, at_once=kill)
+            report, code = await run_to_end(loaded, options, workers, lambda: progress_view(err), at_once=kill)
     received, throttled = await asyncio.to_thread(_counted, url, str(report["run"]["id"]))
     return _Trial(report, code, received, throttled - before)

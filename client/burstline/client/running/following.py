@@ -26,6 +26,16 @@ class View(Protocol):
         """Show a message."""
 
 
+class QuietView:
+    """Shows nothing."""
+
+    def show(self, progress: runs.RunProgress) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
 async def follow(
     connection: Connection,
     name: str,

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from burstline.client.errors import ClientError, ServerFailed
 from burstline.client.picking import Runs
 from burstline.client.writing import json_bytes, write_files
 from burstline.v1 import resources_pb2 as v1
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 async def fetch_report(connection: Runs, run: v1.Run) -> dict[str, Any]:
@@ -79,11 +80,8 @@ def _html(report: dict[str, Any]) -> bytes:
     return report_html(report).encode()
 
 
-def print_report(report: dict[str, Any], console: Console, *, quiet: bool) -> None:
-    """Print a report, or its verdict alone."""
-    if quiet:
-        console.print(report["verdict"], highlight=False)
-    else:
-        from burstline.client.reports.text import render_report
+def print_report(report: dict[str, Any], console: "Console") -> None:
+    """Print a report."""
+    from burstline.client.reports.text import render_report
 
-        render_report(report, console)
+    render_report(report, console)

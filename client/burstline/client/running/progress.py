@@ -80,16 +80,6 @@ def quantile_s(progress: runs.RunProgress, name: str) -> float | None:
     return float(value.seconds + value.nanos * 1e-9)
 
 
-class QuietView:
-    """Shows nothing."""
-
-    def show(self, progress: runs.RunProgress) -> None:
-        """Show nothing."""
-
-    def say(self, text: str) -> None:
-        """Say nothing."""
-
-
 class LineView:
     """One line a second, for logs and pipes."""
 
@@ -238,11 +228,9 @@ def _latency_line(progress: runs.RunProgress) -> str:
 
 
 @contextmanager
-def progress_view(console: Console, *, quiet: bool) -> Iterator[View]:
-    """Give the view that fits: nothing, a live picture, or lines. The picture goes away at the end of the block."""
-    if quiet:
-        yield QuietView()
-    elif console.is_terminal:
+def progress_view(console: Console) -> Iterator[View]:
+    """Give the view that fits: a live picture, or lines. The picture goes away at the end of the block."""
+    if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             yield LiveView(live)
     else:

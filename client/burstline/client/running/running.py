@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+import click
 
 from burstline.client import exits
 from burstline.client.connection import Access, Connection, connect
 from burstline.client.running.children import Children, default_workers
 from burstline.client.running.engine import order_for
-from burstline.client.running.following import follow
+from burstline.client.running.following import QuietView, View, follow
 from burstline.client.running.outcome import fetch_report, print_report, write_report
-from burstline.client.running.progress import progress_view
 from burstline.client.running.signals import stop_signals
 from burstline.client.spelling.plans import LoadedPlan
 from burstline.v1 import resources_pb2 as v1
@@ -56,25 +55,52 @@ class RunOptions:
         return self.workers or (0 if self.access else default_workers())
 
 
-async def run_plan(loaded: LoadedPlan, options: RunOptions, children: Children, out: Console, err: Console) -> int:
+async def run_plan(loaded: LoadedPlan, options: RunOptions, children: Children) -> int:
     """Run a plan, print and write its report, and return the exit code.
 
     Raises:
         ClientError: it could not be run, or a file not be written.
     """
-    report, code = await run_to_end(loaded, options, children, err, at_once=children.kill)
+    view = _quiet_view if options.quiet else _view
+    report, code = await run_to_end(loaded, options, children, view, at_once=children.kill)
     if str(options.json_file) != "-":
-        print_report(report, out, quiet=options.quiet)
+        _print(report, quiet=options.quiet)
     write_report(report, json_file=options.json_file, junit_file=options.junit_file, html_file=options.html_file)
     if not options.quiet and options.json_file is None and options.html_file is None:
         server = f" --server {options.access.server}" if options.access else ""
         number = report["run"]["id"]
-        err.print(f"kept: burstline report {number}{server} --html FILE", markup=False, highlight=False, soft_wrap=True)
+        click.echo(f"kept: burstline report {number}{server} --html FILE", err=True)
     return code or exits.exit_code(str(report["verdict"]))
 
 
+def _quiet_view() -> AbstractContextManager[View]:
+    return nullcontext(QuietView())
+
+
+def _view() -> AbstractContextManager[View]:
+    from rich.console import Console  # with all else that shows progress: once the server has the plan
+
+    from burstline.client.running.progress import progress_view
+
+    return progress_view(Console(stderr=True))
+
+
+def _print(report: dict[str, Any], *, quiet: bool) -> None:
+    if quiet:
+        click.echo(report["verdict"])
+        return
+    from burstline.client.consoles import output_console
+
+    print_report(report, output_console())
+
+
 async def run_to_end(
-    loaded: LoadedPlan, options: RunOptions, children: Children, err: Console, *, at_once: Callable[[], None]
+    loaded: LoadedPlan,
+    options: RunOptions,
+    children: Children,
+    view: Callable[[], AbstractContextManager[View]],
+    *,
+    at_once: Callable[[], None],
 ) -> tuple[dict[str, Any], int]:
     """Run a plan and return its report, and the exit code of the signal that stopped it, or 0.
 
@@ -82,7 +108,7 @@ async def run_to_end(
         loaded: the plan.
         options: how.
         children: where the worker processes of an embedded server belong; ended when the run has.
-        err: where progress is shown.
+        view: gives what shows progress; called when the run is there.
         at_once: called on a second signal, before the process exits.
 
     Raises:
@@ -91,9 +117,9 @@ async def run_to_end(
     with stop_signals(at_once) as asked:
         async with server_for(loaded, options, children) as access, connect(access) as connection:
             run = await submit(connection, loaded, options.worker_count)
-            with progress_view(err, quiet=options.quiet) as view:
-                view.say(f"run {run.name.removeprefix('runs/')}: {loaded.message.name} -> {loaded.message.target.url}")
-                last = await follow(connection, run.name, view, asked, stops_run=True)
+            with view() as shown:
+                shown.say(f"run {run.name.removeprefix('runs/')}: {loaded.message.name} -> {loaded.message.target.url}")
+                last = await follow(connection, run.name, shown, asked, stops_run=True)
             ended = last.run if last is not None else await connection.get_run(run.name)
             report = await fetch_report(connection, ended)
         return report, asked.exit_code

@@ -11,9 +11,8 @@ from rich.console import Console
 from burstline.client.connection import Connection, connect
 from burstline.client.errors import ClientError
 from burstline.client.running.children import Children
-from burstline.client.running.following import follow
+from burstline.client.running.following import QuietView, follow
 from burstline.client.running.outcome import fetch_report
-from burstline.client.running.progress import progress_view
 from burstline.client.running.running import RunOptions, server_for, submit
 from burstline.client.running.signals import StopAsked, stop_signals
 from burstline.client.spelling.plans import LoadedPlan
@@ -148,8 +147,7 @@ async def _run_one(
     mine = replace(loaded, message=probe_message(loaded.message, probe, number))
     with tracing.span("probe", probe=number, requests=probe.request_count):
         run = await submit(connection, mine, options.worker_count)
-        with progress_view(err, quiet=True) as view:
-            ended = await follow(connection, run.name, view, asked, stops_run=True)
+        ended = await follow(connection, run.name, QuietView(), asked, stops_run=True)
         if asked.event.is_set():
             return None
         return await fetch_report(connection, ended.run if ended is not None else await connection.get_run(run.name))
