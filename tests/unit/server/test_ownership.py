@@ -35,5 +35,16 @@ def test_a_run_of_an_ended_process_is_taken_up() -> None:
     assert is_ours(f"{HOST}|{ended_pid()}|127.0.0.1:0", make_server_id("", "127.0.0.1:7460"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_so_is_that_of_one_that_nobody_has_waited_for() -> None:
+    """In a container without a process that does, one that was killed stands in the table for good."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert is_ours(f"{HOST}|{process.pid}|127.0.0.1:0", make_server_id("", "127.0.0.1:7460"))
+    finally:
+        process.wait()
+
+
 def test_a_configured_identity_finds_its_runs_on_any_host() -> None:
     assert is_ours("blue", make_server_id("blue", "0.0.0.0:7460"))

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from itertools import groupby
+from pathlib import Path
 
 from burstline.core.load.window import SegmentKey
 from burstline.server.clock import nanos
@@ -78,12 +80,17 @@ def is_ours(owner: str, server_id: str) -> bool:
     if len(parts) != 3 or parts[0] != socket.gethostname():
         return False
     pid = int(parts[1])
-    if pid == os.getpid():
-        return True
+    return pid == os.getpid() or _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process of this host has ended, be it waited for or not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
+    with suppress(OSError):  # no /proc, or it ended just now
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return False
