@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from faults.processes import until
+from lineage import children_of, command_of, is_alive
+
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 
 CHILDREN = "the emulator; the tracker that Python starts; server, workers, and the process they were forked from"
@@ -22,30 +25,6 @@ def start_demo(home: Path) -> "subprocess.Popen[str]":
         text=True,
         start_new_session=True,
     )
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they did."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    own = [int(child) for child in text.split()]
-    return own + [child for parent in own for child in children_of(parent)]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(condition: "object", within_s: float) -> bool:
-    assert callable(condition)
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def whole_demo(home: Path) -> "tuple[subprocess.Popen[str], str, str]":
@@ -83,6 +62,7 @@ def test_ctrl_c_stops_the_demo_with_a_partial_report_and_no_process_left(tmp_pat
             break
     children = children_of(demo.pid)
     assert len(children) == 6, CHILDREN
+    commands = {pid: command_of(pid) for pid in children}
     demo.send_signal(signal.SIGINT)
     out, _ = demo.communicate(timeout=15)
     assert demo.returncode == 130
@@ -90,7 +70,9 @@ def test_ctrl_c_stops_the_demo_with_a_partial_report_and_no_process_left(tmp_pat
     report = json.loads((tmp_path / "reports" / "demo.json").read_text())
     assert 0 < report["ledger"]["sent"] < 2300
     assert report["ledger"]["not_due"] > 0
-    assert not any(map(is_alive, children))
+    left = [pid for pid in children if is_alive(pid)]
+    assert all("resource_tracker" in commands[pid] for pid in left), [commands[pid] for pid in left]
+    until(lambda: not any(map(is_alive, left)), 5.0, "Python's tracker ends once it sees that the demo has")
 
 
 def test_a_demo_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None:
@@ -103,7 +85,7 @@ def test_a_demo_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None
     assert len(children) == 6, CHILDREN
     demo.kill()
     demo.communicate(timeout=15)
-    assert wait_for(lambda: not any(map(is_alive, children)), 5)
+    until(lambda: not any(map(is_alive, children)), 5.0, "they end")
 
 
 def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:

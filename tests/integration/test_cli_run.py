@@ -13,6 +13,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from faults.processes import until
+from lineage import children_of, is_alive
 
 BURSTLINE = [sys.executable, "-m", "burstline.client"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -164,9 +166,10 @@ def test_a_run_that_was_killed_is_settled_by_the_next_command_and_sends_no_more(
     for line in run.stderr:
         if "phase 1" in line:
             break
+    children = children_of(run.pid)
     run.kill()
     run.communicate(timeout=15)
-    time.sleep(2)  # the workers end with their parent
+    until(lambda: not any(map(is_alive, children)), 10.0, "the workers end with their parent")
     before = counts(target)["received"]
     listed = shell.run("runs")
     assert "incomplete" in listed.stdout, listed.stdout + listed.stderr

@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults.processes import until
 
 
 def start(folder: Path, plan: str) -> "subprocess.Popen[str]":
@@ -32,15 +31,6 @@ def processes_of(folder: Path) -> list[int]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], within_s: float) -> bool:
-    end_s = time.monotonic() + within_s
-    while time.monotonic() < end_s:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_a_plan_with_a_mistake_leaves_no_process_behind(tmp_path: Path) -> None:
     run = start(tmp_path, "name: wrong\nload: 3\n")
@@ -54,7 +44,7 @@ def test_a_plan_with_a_mistake_leaves_no_process_behind(tmp_path: Path) -> None:
 def test_a_run_that_is_killed_while_it_gets_ready_takes_its_processes_along(tmp_path: Path) -> None:
     plan = 'name: x\ntarget: {url: "http://127.0.0.1:9/"}\nrequests: [{get: /}]\nload: [{for: 60s, rate: 1}]\n'
     run = start(tmp_path, plan)
-    assert wait_for(lambda: len(processes_of(tmp_path)) >= 3, 20), "the command, its engine, and the workers' parent"
+    until(lambda: len(processes_of(tmp_path)) >= 3, 20.0, "the command, its engine, and the workers' parent")
     run.kill()
     run.communicate(timeout=15)
-    assert wait_for(lambda: not processes_of(tmp_path), 10)
+    until(lambda: not processes_of(tmp_path), 10.0, "they end")

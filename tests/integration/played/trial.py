@@ -1,7 +1,7 @@
 """A sender whose outcomes are written down."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from burstline.core.load.plan import Connections
 from burstline.workers.sending.addresses import Gate
@@ -48,7 +48,10 @@ class Trial:
         return flight
 
     async def settled(self) -> None:
-        async with asyncio.timeout(10):
-            while self.sender.in_flight:  # noqa: ASYNC110 - the sender has no event, by design
-                await asyncio.sleep(0.001)
+        await self.until(lambda: not self.sender.in_flight)
         await asyncio.sleep(0.005)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - neither the sender nor the target has an event, by design
+                await asyncio.sleep(0.001)

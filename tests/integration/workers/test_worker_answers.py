@@ -110,7 +110,7 @@ async def test_an_answer_to_nothing_closes_the_connection(target: Any, trial: Tr
     target.behaviour = twice
     trial.send()
     await trial.settled()
-    await asyncio.sleep(0.02)
+    await trial.until(lambda: not trial.sender.open_count)
     target.behaviour = target.answer
     trial.send()
     await trial.settled()

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from burstline.v1 import worker_service_pb2 as v1
 from burstline.v1 import worker_service_pb2_grpc
+from lineage import is_alive
 
 SCRIPT = """
 import sys
@@ -78,14 +79,6 @@ class House:
         return int(command.returncode)
 
 
-def is_running(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.fixture
 async def house(tmp_path: Any) -> AsyncIterator[House]:
     roster = Roster()
@@ -115,7 +108,7 @@ async def test_workers_attach_and_the_first_signal_ends_them_orderly(
     assert len(house.roster.pids) == count
     os.killpg(command.pid, number)  # as Ctrl-C does: the whole group gets it
     assert await house.exit_code(command) == code
-    await house.until(lambda: not any(is_running(pid) for pid in house.roster.pids), 3.0)
+    await house.until(lambda: not any(is_alive(pid) for pid in house.roster.pids), 3.0)
     assert house.roster.attached == 0
 
 
@@ -123,7 +116,7 @@ async def test_workers_end_when_their_parent_is_killed(house: House) -> None:
     command = house.work(2)
     await house.until(lambda: house.roster.attached == 2)
     command.kill()
-    await house.until(lambda: not any(is_running(pid) for pid in house.roster.pids), 5.0)
+    await house.until(lambda: not any(is_alive(pid) for pid in house.roster.pids), 5.0)
 
 
 @pytest.mark.parametrize("count", [1, 2])

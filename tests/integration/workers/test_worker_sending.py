@@ -47,7 +47,7 @@ async def test_a_kept_connection_that_closed_while_idle_is_not_used(target: Any,
     for _ in range(3):
         trial.send()
         await trial.settled()
-        await asyncio.sleep(0.02)
+        await trial.until(lambda: not trial.sender.open_count)
     assert list(trial.outcomes.values()) == ["200"] * 3
     assert target.connections == 3
     assert len(target.requests) == 3
@@ -114,7 +114,7 @@ async def test_a_connection_that_was_reset_is_one_request_without_a_response(tar
 async def test_warming_opens_connections_without_sending_anything(target: Any, trial: Trial) -> None:
     assert await trial.sender.warm(30) == 30
     assert await trial.sender.warm(10) == 30
-    await asyncio.sleep(0.01)
+    await trial.until(lambda: target.connections >= 30)
     assert (target.connections, len(target.requests)) == (30, 0)
     for _ in range(30):
         assert trial.send().on_wire
@@ -157,14 +157,13 @@ async def test_past_its_deadline_a_request_is_timed_out_and_its_connection_is_no
 
 
 async def test_connections_idle_for_longer_than_keep_alive_are_closed(target: Any) -> None:
-    trial = Trial(target.url, keep_alive_s=0.05)
+    trial = Trial(target.url, keep_alive_s=0.3)
     await trial.sender.warm(3)
     trial.sender.sweep(0.0)
     assert trial.sender.open_count == 3
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.31)
     trial.sender.sweep(0.0)
-    await asyncio.sleep(0.02)
-    assert trial.sender.open_count == 0
+    await trial.until(lambda: not trial.sender.open_count)
     await trial.sender.close()
 
 
@@ -197,6 +196,5 @@ async def test_closing_leaves_no_connection(target: Any, trial: Trial) -> None:
     await trial.sender.warm(10)
     started_s = time.monotonic()
     await trial.sender.close()
-    await asyncio.sleep(0.02)
-    assert target.open == 0
+    await trial.until(lambda: not target.open)
     assert time.monotonic() - started_s < 1.0

@@ -1,6 +1,6 @@
 """The replay says what became of each arrival, and fast enough to check an advice many times."""
 
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -86,9 +86,9 @@ def test_a_hundred_thousand_arrivals_take_less_than_a_second_of_cpu() -> None:
     account = Account(concurrency=1000, functions={"f": Function("f")}, stages={"prod": Bucket(2000, 1000)})
 
     def timed() -> tuple[float, ReplayResult]:
-        start = perf_counter()
+        start = process_time()
         result = replay(account, arrivals, service, calls=(Call("f", "prod"),))
-        return perf_counter() - start, result
+        return process_time() - start, result
 
     took, result = min((timed() for _ in range(3)), key=lambda pair: pair[0])
     assert took < 1
